@@ -1,0 +1,205 @@
+"""What weights expect of their input, and how the model is shaped: every number of the method, written once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+DFEW_LABELS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
+MAFW_LABELS = (*DFEW_LABELS, "contempt", "anxiety", "helplessness", "disappointment")
+
+IMAGE_SIZES = (112, 160, 224)
+"""Face sizes in px that the paper evaluates (Table 1)."""
+
+
+def label_names(num_classes: int) -> tuple[str, ...]:
+    """Return the label names of official weights with ``num_classes`` outputs, in index order.
+
+    7 classes are DFEW's and 11 are MAFW's; any other count gets "class 0", "class 1", ...
+    """
+    known = {len(labels): labels for labels in (DFEW_LABELS, MAFW_LABELS)}
+    return known.get(num_classes, tuple(f"class {i}" for i in range(num_classes)))
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class MelSpec:
+    """Kaldi log-mel settings of AudioMAE's input (paper, section 4.1)."""
+
+    bins: int = 128
+    frames: int = 512
+    """Frames kept, from the start; shorter sound is zero-padded at the end before normalising."""
+    frame_length: float = 0.025
+    """Length of one analysis frame, s."""
+    frame_shift: float = 0.010
+    """Distance between frames, s."""
+    low_frequency: float = 20.0
+    """Lower edge of the first mel bin, Hz; the upper edge is the Nyquist frequency."""
+    mean: float = -4.2677393
+    std: float = 4.5689974
+    """AudioSet statistics; the input is (x - mean) / (2 * std)."""
+
+    def __post_init__(self) -> None:
+        _require(self.bins > 0 and self.frames > 0, f"mel bins and frames must be positive, got {self.bins}, {self.frames}")
+        _require(
+            0 < self.frame_shift <= self.frame_length,
+            f"frame_shift must be above 0 and at most frame_length, got {self.frame_shift} and {self.frame_length} s",
+        )
+        _require(self.std > 0, f"std must be positive, got {self.std}")
+
+    @property
+    def padding(self) -> float:
+        """The normalised value of padding, and of a missing sound track."""
+        return (0.0 - self.mean) / (2.0 * self.std)
+
+    def samples(self, seconds: float, sample_rate: int) -> int:
+        """Return the whole number of samples in ``seconds`` at ``sample_rate`` (Hz), cut down as Kaldi does."""
+        return int(sample_rate * seconds)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The input that one set of weights was trained on. It travels with the weights; loaders refuse another one."""
+
+    image_size: int = 224
+    """Side of the square face crop, px."""
+    labels: tuple[str, ...] = DFEW_LABELS
+    num_frames: int = 16
+    window_seconds: float = 3.0
+    """Length of the live window, s; the 16 frames are spread over it by the test-time rule."""
+    sample_rate: int = 44_100
+    """Sample rate of the sound before the log-mel, Hz; its mel bins reach this rate's Nyquist frequency."""
+    mel: MelSpec = field(default_factory=MelSpec)
+    color: str = "rgb"
+    """"rgb" or "grey" (one luma channel repeated three times)."""
+    level_eyes: bool = True
+    """Whether faces are rotated until the eyes are level (DFEW's crops are, MAFW's are not)."""
+    handles_missing: tuple[str, ...] = ("audio",)
+    """Inputs ("face", "audio") whose absence the weights were trained to bear; without the others no label is shown."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.image_size > 0 and self.image_size % 16 == 0,
+            f"image_size must be a positive multiple of the 16 px patch, got {self.image_size}",
+        )
+        _require(len(self.labels) > 0, "labels must name at least one class, got none")
+        _require(len(set(self.labels)) == len(self.labels), f"labels must differ from each other, got {self.labels}")
+        _require(self.num_frames > 0, f"num_frames must be positive, got {self.num_frames}")
+        _require(self.window_seconds > 0, f"window_seconds must be positive, got {self.window_seconds} s")
+        _require(self.sample_rate >= 8000, f"sample_rate must be at least 8000 Hz, got {self.sample_rate}")
+        _require(self.color in ("rgb", "grey"), f"color must be 'rgb' or 'grey', got {self.color!r}")
+        _require(
+            set(self.handles_missing) <= {"face", "audio"},
+            f"handles_missing may hold 'face' and 'audio', got {self.handles_missing}",
+        )
+
+    @property
+    def hop_seconds(self) -> float:
+        """Time between two results over a file: one new frame of the window, s."""
+        return self.window_seconds / self.num_frames
+
+    def to_json(self) -> str:
+        """Return the spec as JSON text, for a file's metadata."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> InputSpec:
+        """Return the spec written by `to_json`. Raises ValueError where the text is no such spec."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            values["mel"] = MelSpec(**values["mel"])
+            values["labels"] = tuple(values["labels"])
+            values["handles_missing"] = tuple(values["handles_missing"])
+            return cls(**values)
+        except (TypeError, KeyError, json.JSONDecodeError) as error:
+            raise ValueError(f"the InputSpec in the file's metadata cannot be read: {error}") from error
+
+    def differences(self, other: InputSpec) -> list[str]:
+        """Return one "field: ours, theirs" line for each field in which ``other`` differs."""
+        return [
+            f"{f.name}: {getattr(self, f.name)!r}, not {getattr(other, f.name)!r}"
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != getattr(other, f.name)
+        ]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of MMA-DFER; image size and class count come from the InputSpec. Defaults are the paper's (section 4.1)."""
+
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    patch_size: int = 16
+    bottleneck: int = 128
+    """Width K of the fusion bottleneck (Table 5)."""
+    num_prompts: int = 6
+    prompt_updates: tuple[int, ...] = (0, 6)
+    """Blocks after which learned tokens are added to the next equal share of the prompts (Table 3)."""
+    drop_path: float = 0.1
+    """Drop-path rate of the last encoder block; it grows linearly from 0."""
+    temporal_width: int = 512
+    temporal_heads: int = 8
+    temporal_mlp: int = 1024
+
+    def __post_init__(self) -> None:
+        _require(self.width % self.heads == 0, f"width must be a multiple of heads, got {self.width} and {self.heads}")
+        _require(
+            self.temporal_width % self.temporal_heads == 0,
+            f"temporal_width must be a multiple of temporal_heads, got {self.temporal_width} and {self.temporal_heads}",
+        )
+        _require(
+            not self.prompt_updates or self.num_prompts % len(self.prompt_updates) == 0,
+            f"num_prompts ({self.num_prompts}) must divide evenly among the prompt updates ({len(self.prompt_updates)})",
+        )
+        _require(
+            all(0 <= block < self.depth for block in self.prompt_updates),
+            f"prompt_updates must name blocks 0 to {self.depth - 1}, got {self.prompt_updates}",
+        )
+
+    def to_json(self) -> str:
+        """Return the configuration as JSON text, for a file's metadata."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Return the configuration written by `to_json`. Raises ValueError where the text is no such configuration."""
+        try:
+            values = json.loads(text)
+            values["prompt_updates"] = tuple(values["prompt_updates"])
+            return cls(**values)
+        except (TypeError, KeyError, json.JSONDecodeError) as error:
+            raise ValueError(f"the ModelConfig in the file's metadata cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Where a set of weights comes from; shown wherever its output is seen."""
+
+    name: str = "untrained"
+    trained: bool = False
+    source: str = ""
+    """File name or address that the weights were made from; empty for weights made in memory."""
+    temperature: float = 1.0
+    """Divides the logits before softmax; fitted on held-out data, 1 where nothing was fitted."""
+
+    def __post_init__(self) -> None:
+        _require(self.temperature > 0, f"temperature must be positive, got {self.temperature}")
+
+    def to_json(self) -> str:
+        """Return the description as JSON text, for a file's metadata."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> WeightsInfo:
+        """Return the description written by `to_json`. Raises ValueError where the text is none."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"the weights' description in the file's metadata cannot be read: {error}") from error

@@ -1,0 +1,112 @@
+"""From logits to an answer: `Prediction` and the states that qualify it, calibration, smoothing over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from mmadfer.config import InputSpec
+
+
+class State(str, Enum):
+    """What is known to be missing or unsure about a window. Data, not an error; the page puts it in words."""
+
+    WINDOW_FILLING = "window filling"
+    """Less than the whole window has been recorded yet."""
+    NO_FACE = "no face"
+    """No frame of the window shows a face."""
+    FACE_LOST = "face lost"
+    """The window holds faces, but the newest frame shows none."""
+    NO_SOUND = "no sound"
+    """There is no sound track, or no microphone sample has come."""
+    SILENCE = "silence"
+    """The track is there and every sample is zero."""
+    SOUND_GAP = "gap in the sound"
+    """Samples inside the window were lost or were not numbers; zeros stand in their place."""
+    UNTRAINED = "untrained weights"
+    """The weights are random: the answer means nothing."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A face box in px of its frame; it may reach over the border. ``angle`` is the eyes' tilt in degrees, clockwise."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    angle: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model makes of one window."""
+
+    time: float
+    """Time of the window's end, s: from the file's start, or on the monotonic clock of a live source."""
+    label: str
+    """Name of the most probable class. Show it only where `trusted`."""
+    probabilities: dict[str, float]
+    """Class name -> probability; they sum to 1."""
+    face: Box | None
+    """Crop box in the window's newest frame; None where it shows no face."""
+    has_audio: bool
+    latency_ms: float
+    """From the call to the answer, ms; preprocessing and model, not capture."""
+    states: tuple[State, ...] = ()
+    face_lost_s: float = 0.0
+    """Time since a face was last seen, s."""
+    trusted: bool = field(default=True)
+    """False where an input that the weights cannot do without is missing, or the weights are untrained."""
+
+
+def trusted(states: Sequence[State], spec: InputSpec) -> bool:
+    """Return whether an answer under ``states`` may be shown as one by weights with this ``spec``."""
+    missing = {State.NO_FACE: "face", State.NO_SOUND: "audio"}
+    if State.UNTRAINED in states:
+        return False
+    return all(missing[state] in spec.handles_missing for state in states if state in missing)
+
+
+def probabilities(logits: Sequence[float] | np.ndarray, labels: Sequence[str], temperature: float = 1.0) -> dict[str, float]:
+    """Return softmax(``logits`` / ``temperature``) as {label: probability}, in the order of ``labels``.
+
+    Raises ValueError where the counts differ or a logit is not finite.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    if values.shape != (len(labels),):
+        raise ValueError(f"expected {len(labels)} logits, one for each of {', '.join(labels)}; got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("the model returned logits that are not finite numbers; its weights or its precision are at fault")
+    values = np.exp((values - values.max()) / temperature)
+    return dict(zip(labels, (values / values.sum()).tolist(), strict=True))
+
+
+class ProbabilitySmoother:
+    """Exponential smoothing of probabilities over time; a time constant of 0 s passes them through."""
+
+    def __init__(self, time_constant: float = 0.0) -> None:
+        """Args: time_constant: seconds after which a step has moved the answer by 63 %."""
+        if time_constant < 0:
+            raise ValueError(f"time_constant must be 0 or more seconds, got {time_constant}")
+        self.time_constant = time_constant
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything pushed so far."""
+        self._time: float | None = None
+        self._values: dict[str, float] = {}
+
+    def push(self, time: float, values: Mapping[str, float]) -> dict[str, float]:
+        """Take the probabilities at ``time`` (s) and return the smoothed ones; they still sum to 1."""
+        if self._time is None or self.time_constant == 0 or time < self._time:
+            self._values = dict(values)
+        else:
+            keep = math.exp(-(time - self._time) / self.time_constant)
+            self._values = {name: keep * self._values[name] + (1 - keep) * value for name, value in values.items()}
+        self._time = time
+        return dict(self._values)
