@@ -1,0 +1,142 @@
+# Sourced by demo/run, tests/run and .ci/run. `prepare EXTRAS` makes or updates the environment that they run in:
+# system packages (Debian and Ubuntu, with root or sudo), a virtual environment in MMADFER_VENV (default: .venv beside
+# this file), and the package with its extras, installed again only after pyproject.toml changed. Then $PYTHON is set.
+
+ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+VENV="${MMADFER_VENV:-$ROOT/.venv}"
+PATH="$PATH:/usr/sbin:/sbin" # where ldconfig is, for everyone but root
+
+# What is looked for = the Debian package that brings it. MediaPipe loads EGL and GLES, OpenCV loads GL and GLib.
+LIVE_NEEDS=(
+    lib:libGL.so.1=libgl1
+    lib:libEGL.so.1=libegl1
+    lib:libGLESv2.so.2=libgles2
+    lib:libglib-2.0.so.0=libglib2.0-0
+    lib:libportaudio.so.2=libportaudio2
+)
+TEST_NEEDS=(
+    cmd:pulseaudio=pulseaudio
+    cmd:pactl=pulseaudio-utils
+    cmd:arecord=alsa-utils
+    "file:/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so=libasound2-plugins"
+    "file:/usr/share/fonts/truetype/*/*.ttf=fonts-dejavu-core"
+)
+
+say() { printf 'mmadfer: %s\n' "$*" >&2; }
+
+# Run a command; show what it printed only when it fails.
+quietly() {
+    local log status=0
+    log="$(mktemp)"
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    if ((status != 0)); then cat "$log" >&2; fi
+    rm -f "$log"
+    return "$status"
+}
+
+is_there() {
+    case "$1" in
+        lib:*) ldconfig -p | grep -F "${1#lib:} " >/dev/null ;;
+        cmd:*) command -v "${1#cmd:}" >/dev/null ;;
+        file:*) compgen -G "${1#file:}" >/dev/null ;;
+    esac
+}
+
+# Rights to install system packages: `as_root COMMAND...` runs it; `as_root` alone tells whether that is possible.
+as_root() {
+    if ((EUID == 0)); then
+        "${@:-true}"
+    elif command -v sudo >/dev/null; then
+        if [[ -t 0 ]]; then sudo "${@:-true}"; else sudo -n "${@:-true}"; fi
+    else
+        return 1
+    fi
+}
+
+# Install Debian packages; where that cannot be done, fail.
+apt_install() {
+    command -v apt-get >/dev/null && as_root 2>/dev/null || return 1
+    say "installing system packages: $*"
+    quietly as_root apt-get update -qq &&
+        quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# Install the packages of those needs that are not there; where that cannot be done, say what to install and go on.
+system_packages() {
+    [[ "$(uname -s)" == Linux ]] || return 0
+    local need missing=()
+    for need in "$@"; do
+        is_there "${need%=*}" || missing+=("${need##*=}")
+    done
+    if ((${#missing[@]} == 0)) || apt_install "${missing[@]}"; then return 0; fi
+    say "please install these system packages (Debian's names): ${missing[*]}"
+}
+
+find_python() {
+    local name
+    for name in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
+        if "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
+            printf '%s\n' "$name"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Seen by running it: a name on the PATH may be a shim for a program that is not there.
+has_uv() { uv --version >/dev/null 2>&1; }
+
+make_venv() {
+    local python
+    if ! python="$(find_python)" && has_uv; then python=3.12; fi
+    if [[ -z "$python" ]]; then
+        apt_install python3 python3-venv || true
+        python="$(find_python)" || { say "Python 3.10 to 3.13 is needed and was not found; please install one"; return 1; }
+    fi
+    say "making a virtual environment in $VENV"
+    if has_uv; then
+        quietly uv venv --clear --python "$python" "$VENV"
+    else
+        "$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv || true # Debian keeps it apart
+        quietly "$python" -m venv --clear "$VENV"
+    fi
+}
+
+install_package() {
+    local installer=("$VENV/bin/python" -m pip install --quiet)
+    if has_uv; then
+        installer=(uv pip install --quiet --python "$VENV/bin/python")
+    elif "${installer[@]}" uv >/dev/null 2>&1; then
+        installer=("$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python")
+    fi
+    say "installing mmadfer[$1] and what it needs (5 GB with PyTorch; some minutes on a slow line)"
+    (cd -- "$ROOT" && quietly "${installer[@]}" -e ".[$1]")
+}
+
+# The browser that the tests drive: the system's, else the one that Playwright brings (Ubuntu's package is a snap).
+test_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null; then return 0; fi
+    done
+    if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]' && apt_install chromium; then return 0; fi
+    say "installing Playwright's Chromium"
+    quietly "$PYTHON" -m playwright install chromium ||
+        say "please install Chromium (Debian: apt-get install chromium)"
+}
+
+# prepare EXTRAS: "live", or "live,test" to run the tests.
+prepare() {
+    local stamp wanted
+    system_packages "${LIVE_NEEDS[@]}"
+    if [[ "$1" == *test* ]]; then system_packages "${TEST_NEEDS[@]}"; fi
+    "$VENV/bin/python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || make_venv
+    stamp="$VENV/.mmadfer-$1"
+    wanted="$ROOT $(cksum <"$ROOT/pyproject.toml")"
+    if [[ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]]; then
+        install_package "$1"
+        printf '%s\n' "$wanted" >"$stamp"
+    fi
+    PYTHON="$VENV/bin/python"
+    if [[ "$1" == *test* ]]; then test_browser; fi
+}

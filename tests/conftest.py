@@ -1,0 +1,74 @@
+"""Fixtures and rules that every test shares."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+NO_SKIP = os.environ.get("MMADFER_NO_SKIP") == "1"
+"""Set by .ci/run: a test that is skipped for another reason than a missing GPU fails."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU")
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure under MMADFER_NO_SKIP=1, unless its reason is a missing GPU."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if NO_SKIP and report.skipped and not hasattr(report, "wasxfail") and not re.search(r"\bno GPU\b", reason):
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: {reason} (MMADFER_NO_SKIP=1 allows 'no GPU' only)"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests away from the weights of whoever runs them, and from the network that Gradio would call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMADFER_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("MMADFER_WEIGHTS_MIRROR", raising=False)
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        yield
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of reference numbers made with the official code."""
+    return DATA / "golden"
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The folder of short real clips."""
+    return DATA / "clips"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str | None:
+    """The system's Chromium or Chrome; None where Playwright has to use its own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
