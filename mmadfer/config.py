@@ -46,7 +46,9 @@ class MelSpec:
     """AudioSet statistics; the input is (x - mean) / (2 * std)."""
 
     def __post_init__(self) -> None:
-        _require(self.bins > 0 and self.frames > 0, f"mel bins and frames must be positive, got {self.bins}, {self.frames}")
+        _require(
+            self.bins > 0 and self.frames > 0, f"mel bins and frames must be positive, got {self.bins}, {self.frames}"
+        )
         _require(
             0 < self.frame_shift <= self.frame_length,
             f"frame_shift must be above 0 and at most frame_length, got {self.frame_shift} and {self.frame_length} s",
@@ -84,10 +86,7 @@ class InputSpec:
     """Inputs ("face", "audio") whose absence the weights were trained to bear; without the others no label is shown."""
 
     def __post_init__(self) -> None:
-        _require(
-            self.image_size > 0 and self.image_size % 16 == 0,
-            f"image_size must be a positive multiple of the 16 px patch, got {self.image_size}",
-        )
+        _require(self.image_size > 0, f"image_size must be positive, got {self.image_size} px")
         _require(len(self.labels) > 0, "labels must name at least one class, got none")
         _require(len(set(self.labels)) == len(self.labels), f"labels must differ from each other, got {self.labels}")
         _require(self.num_frames > 0, f"num_frames must be positive, got {self.num_frames}")
@@ -131,7 +130,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of MMA-DFER; image size and class count come from the InputSpec. Defaults are the paper's (section 4.1)."""
+    """The shape of MMA-DFER, by default the paper's (section 4.1); sizes of input and output are the InputSpec's."""
 
     width: int = 768
     depth: int = 12
@@ -156,7 +155,7 @@ class ModelConfig:
         )
         _require(
             not self.prompt_updates or self.num_prompts % len(self.prompt_updates) == 0,
-            f"num_prompts ({self.num_prompts}) must divide evenly among the prompt updates ({len(self.prompt_updates)})",
+            f"num_prompts ({self.num_prompts}) must divide evenly among the {len(self.prompt_updates)} prompt_updates",
         )
         _require(
             all(0 <= block < self.depth for block in self.prompt_updates),

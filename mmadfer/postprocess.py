@@ -33,7 +33,7 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Box:
-    """A face box in px of its frame; it may reach over the border. ``angle`` is the eyes' tilt in degrees, clockwise."""
+    """A face box in px of its frame; it may reach over the border. ``angle``: the eyes' tilt, degrees clockwise."""
 
     x: float
     y: float
@@ -72,16 +72,22 @@ def trusted(states: Sequence[State], spec: InputSpec) -> bool:
     return all(missing[state] in spec.handles_missing for state in states if state in missing)
 
 
-def probabilities(logits: Sequence[float] | np.ndarray, labels: Sequence[str], temperature: float = 1.0) -> dict[str, float]:
+def probabilities(
+    logits: Sequence[float] | np.ndarray, labels: Sequence[str], temperature: float = 1.0
+) -> dict[str, float]:
     """Return softmax(``logits`` / ``temperature``) as {label: probability}, in the order of ``labels``.
 
     Raises ValueError where the counts differ or a logit is not finite.
     """
     values = np.asarray(logits, dtype=np.float64)
     if values.shape != (len(labels),):
-        raise ValueError(f"expected {len(labels)} logits, one for each of {', '.join(labels)}; got shape {values.shape}")
+        raise ValueError(
+            f"expected {len(labels)} logits, one for each of {', '.join(labels)}; got shape {values.shape}"
+        )
     if not np.isfinite(values).all():
-        raise ValueError("the model returned logits that are not finite numbers; its weights or its precision are at fault")
+        raise ValueError(
+            "the model returned logits that are not finite numbers; its weights or its precision are at fault"
+        )
     values = np.exp((values - values.max()) / temperature)
     return dict(zip(labels, (values / values.sum()).tolist(), strict=True))
 

@@ -1,0 +1,46 @@
+"""mmadfer: emotion recognition from face and voice, live."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmadfer import preprocess
+    from mmadfer.checkpoint import load_model, load_pretrained, save_model
+    from mmadfer.config import InputSpec, ModelConfig
+    from mmadfer.postprocess import Prediction
+    from mmadfer.recognizer import EmotionRecognizer
+
+__all__ = [
+    "EmotionRecognizer",
+    "InputSpec",
+    "ModelConfig",
+    "Prediction",
+    "load_model",
+    "load_pretrained",
+    "preprocess",
+    "save_model",
+]
+
+__version__ = version("mmadfer")
+
+_HOME = {
+    "EmotionRecognizer": "recognizer",
+    "InputSpec": "config",
+    "ModelConfig": "config",
+    "Prediction": "postprocess",
+    "load_model": "checkpoint",
+    "load_pretrained": "checkpoint",
+    "save_model": "checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: PyTorch takes seconds to import, and `python -m mmadfer.weights list` needs none of it.
+    if name in _HOME:
+        return getattr(importlib.import_module(f"mmadfer.{_HOME[name]}"), name)
+    if name == "preprocess":
+        return importlib.import_module("mmadfer.preprocess")
+    raise AttributeError(f"module 'mmadfer' has no attribute {name!r}")

@@ -1,0 +1,61 @@
+"""A ViT encoder whose blocks are run one at a time, so that two of them can exchange what they see in between."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from timm.layers import PatchEmbed
+from timm.models.vision_transformer import Block
+from torch import nn
+
+from mmadfer.config import ModelConfig
+from mmadfer.model.prompts import ProgressivePrompts
+
+_EncoderNorm = partial(nn.LayerNorm, eps=1e-6)
+"""The encoders' LayerNorm, with the epsilon of the pre-trained MAE-Face and AudioMAE."""
+
+
+class Encoder(nn.Module):
+    """CLS, patches and prompts through ViT blocks; MAE-Face for frames, AudioMAE for the log-mel.
+
+    Frozen but for the prompts and the position embedding (paper, section 3.2).
+    """
+
+    def __init__(self, in_channels: int, input_size: tuple[int, int], config: ModelConfig) -> None:
+        """Args: in_channels: 3 for frames, 1 for the log-mel; input_size: height and width; config: the shape."""
+        super().__init__()
+        for side in input_size:
+            if side % config.patch_size:
+                raise ValueError(f"input sides must be multiples of the {config.patch_size} px patch, got {input_size}")
+        self.patch_embed = PatchEmbed(input_size, config.patch_size, in_channels, config.width)
+        self.prompts = ProgressivePrompts(config.num_prompts, config.width, config.prompt_updates)
+        num_tokens = 1 + self.patch_embed.num_patches + config.num_prompts
+        self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, config.width))
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, num_tokens, config.width))
+        rates = torch.linspace(0, config.drop_path, config.depth, device="cpu").tolist()
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, qkv_bias=True, drop_path=rate, norm_layer=_EncoderNorm) for rate in rates
+        )
+        self.norm = _EncoderNorm(config.width)
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """Patches down and across."""
+        rows, columns = self.patch_embed.grid_size
+        return rows, columns
+
+    def embed(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the first block's tokens: ``(N, C, H, W)`` -> ``(N, 1 + patches + prompts, D)``."""
+        patches = self.patch_embed(inputs)
+        tokens = torch.cat([self.cls_token.expand(patches.shape[0], -1, -1), patches], dim=1)
+        return self.prompts(tokens) + self.pos_embed
+
+    def cls(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the normalised CLS: ``(N, L, D)`` -> ``(N, D)``."""
+        return self.norm(tokens[:, 0])  # LayerNorm is per token, so only the one that is read is normalised
+
+    def frozen_parameters(self) -> list[nn.Parameter]:
+        """Return what pre-training gave and fine-tuning leaves alone: CLS, patch embedding, blocks, final norm."""
+        modules = (self.patch_embed, self.blocks, self.norm)
+        return [self.cls_token, *(p for module in modules for p in module.parameters())]

@@ -1,0 +1,37 @@
+"""The fusion bottleneck: how face and voice exchange what they see after every block."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class FusionBottleneck(nn.Module):
+    """Two narrow adapters that add the other modality's mean to each token (paper, section 3.2, eq. 3-6).
+
+    Both modalities are projected down to K; each one's tokens plus the other's mean over all its tokens go through
+    GELU(Linear(K, D)), scaled by tanh of a gate that starts at 0, and are added to the tokens.
+    """
+
+    def __init__(self, width: int, bottleneck: int) -> None:
+        """Args: width: token width D; bottleneck: width K of the exchanged tokens."""
+        super().__init__()
+        self.face_down = nn.Linear(width, bottleneck)
+        self.face_norm = nn.LayerNorm(bottleneck)
+        self.audio_down = nn.Linear(width, bottleneck)
+        self.audio_norm = nn.LayerNorm(bottleneck)
+        self.face_up = nn.Linear(bottleneck, width)
+        self.audio_up = nn.Linear(bottleneck, width)
+        self.face_gate = nn.Parameter(torch.zeros(1))
+        self.audio_gate = nn.Parameter(torch.zeros(1))
+
+    def forward(self, face: torch.Tensor, audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Exchange once: face ``(B, T, Nv, D)`` and audio ``(B, Na, D)`` -> the same shapes."""
+        face_low = self.face_norm(self.face_down(face))  # (B, T, Nv, K)
+        audio_low = self.audio_norm(self.audio_down(audio))  # (B, Na, K)
+        face_context = face_low.mean(dim=(1, 2)).unsqueeze(1)  # over all tokens of all frames of the clip
+        audio_context = audio_low.mean(dim=1)[:, None, None]
+        face_update = F.gelu(self.face_up(face_low + audio_context)) * torch.tanh(self.face_gate)
+        audio_update = F.gelu(self.audio_up(audio_low + face_context)) * torch.tanh(self.audio_gate)
+        return face + face_update, audio + audio_update

@@ -1,0 +1,113 @@
+"""``python -m mmadfer.predict FILE... [--csv OUT]``: emotions over recorded clips, one line per hop."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from tqdm import tqdm
+
+from mmadfer import cli
+from mmadfer.backends import BACKENDS
+from mmadfer.postprocess import Prediction
+from mmadfer.recognizer import EmotionRecognizer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Predict over the files named; returns the exit code."""
+    parser = cli.Parser("python -m mmadfer.predict", "Recognise emotions in clips: one line per hop.")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="video, or sound alone")
+    parser.add_argument("--csv", metavar="OUT", help="file to write; standard output where not given")
+    parser.add_argument(
+        "--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given"
+    )
+    parser.add_argument(
+        "--hop", type=float, metavar="S", help="seconds between lines; window length / 16 where not given"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
+    return cli.run(parser, _predict, argv)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    for name in arguments.files:  # before the model is loaded: a misspelt name should not cost half a minute
+        if not Path(name).is_file():
+            raise FileNotFoundError(f"there is no file {name}")
+    recognizer = EmotionRecognizer.from_pretrained(arguments.weights, arguments.backend, arguments.device)
+    sys.stderr.write(f"{recognizer.describe()}\n")
+    if not recognizer.info.trained:
+        sys.stderr.write("UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights.\n")
+    failed = False
+    with _open_output(arguments.csv) as out:
+        table = CsvTable(out, recognizer)
+        for name in arguments.files:
+            try:
+                for prediction in _with_progress(recognizer, name, arguments.hop):
+                    table.write(name, prediction)
+            except (OSError, ValueError) as error:  # the other files go on; what was written stays
+                sys.stderr.write(f"python -m mmadfer.predict: {cli.sentence(error)}\n")
+                failed = True
+    return cli.USAGE_ERROR if failed else 0
+
+
+@contextlib.contextmanager
+def _open_output(path: str | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        yield file
+
+
+def _with_progress(recognizer: EmotionRecognizer, name: str, hop: float | None) -> Iterator[Prediction]:
+    bar_format = "{desc} {percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}]"
+    with tqdm(desc=Path(name).name, unit="s", total=0.0, bar_format=bar_format) as bar:
+
+        def show(done: float, total: float) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield from recognizer.iter_file(name, hop, show)
+
+
+class CsvTable:
+    """Predictions as CSV, flushed line by line. The label is left out where it may not be shown as one."""
+
+    def __init__(self, out: TextIO, recognizer: EmotionRecognizer) -> None:
+        """Write the header to ``out``; class columns follow the recogniser's labels."""
+        self._out = out
+        self._weights = recognizer.info.name if recognizer.info.trained else "UNTRAINED"
+        self._labels = recognizer.spec.labels
+        self._writer = csv.writer(out, lineterminator="\n")
+        box = ("face_x", "face_y", "face_width", "face_height")
+        self._writer.writerow(
+            ("file", "time_s", "label", *self._labels, *box, "has_audio", "states", "latency_ms", "weights")
+        )
+
+    def write(self, name: str, prediction: Prediction) -> None:
+        """Write one line."""
+        face = prediction.face
+        box = (face.x, face.y, face.width, face.height) if face else ("", "", "", "")
+        self._writer.writerow(
+            (
+                name,
+                f"{prediction.time:.3f}",
+                prediction.label if prediction.trusted else "",
+                *(f"{prediction.probabilities[label]:.4f}" for label in self._labels),
+                *(f"{value:.1f}" if value != "" else "" for value in box),
+                int(prediction.has_audio),
+                "; ".join(prediction.states),
+                f"{prediction.latency_ms:.0f}",
+                self._weights,
+            )
+        )
+        self._out.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""`EmotionRecognizer`: window -> preprocess -> backend -> postprocess."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from mmadfer import checkpoint, media, weights
+from mmadfer.backends import Backend, load_backend
+from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.model import MMADFER, untrained_model
+from mmadfer.postprocess import Prediction, State, probabilities, trusted
+from mmadfer.preprocess import model_inputs
+from mmadfer.stream import AVWindow, Window
+
+
+class EmotionRecognizer:
+    """Recognises emotions in windows of face crops and sound; holds no stream, so one serves many at once in turn."""
+
+    def __init__(self, model: MMADFER, backend: str = "auto", device: str = "auto") -> None:
+        """Take ``model`` over. Raises ValueError where ``backend`` or ``device`` is unknown or not there."""
+        self.spec: InputSpec = model.spec
+        self.info: WeightsInfo = model.info
+        self._backend: Backend = load_backend(model, backend, device)
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str] | None = None, backend: str = "auto", device: str = "auto"
+    ) -> EmotionRecognizer:
+        """Return a recogniser with the weights in a file or of a known name (`python -m mmadfer.weights list`).
+
+        None gives untrained weights: everything works, every answer is marked as meaningless.
+        Raises OSError or ValueError in one sentence where there are no such weights, backend or device.
+        """
+        if name_or_path is None:
+            return cls(untrained_model(), backend, device)
+        return cls(checkpoint.load_model(weights.resolve(os.fspath(name_or_path))), backend, device)
+
+    @property
+    def device(self) -> str:
+        """Where the model runs, such as "cpu" or "cuda:0"."""
+        return self._backend.device
+
+    def describe(self) -> str:
+        """Return weights, engine, precision and device in words."""
+        kind = self.info.name if self.info.trained else f"{self.info.name} weights"
+        return f"{kind}, {self.spec.image_size} px, {self._backend.description}"
+
+    def warmup(self) -> None:
+        """Run once on blank input, so that the first real window is not the slow one."""
+        self._backend.warmup()
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._backend.close()
+
+    def predict(self, window: Window) -> Prediction:
+        """Return what the model makes of ``window``. An absent face or sound is replaced as the InputSpec says."""
+        start = time.perf_counter()
+        frames, spectrogram = model_inputs(window.crops, window.waveform, window.sample_rate, self.spec)
+        logits = self._backend(frames, spectrogram)[0].numpy().astype(np.float64)
+        values = probabilities(logits, self.spec.labels, self.info.temperature)
+        states = (*window.states, *(() if self.info.trained else (State.UNTRAINED,)))
+        return Prediction(
+            time=window.end,
+            label=max(values, key=values.__getitem__),
+            probabilities=values,
+            face=window.face,
+            has_audio=window.waveform is not None and window.waveform.shape[-1] > 0,
+            latency_ms=1000 * (time.perf_counter() - start),
+            states=states,
+            face_lost_s=window.face_lost_s,
+            trusted=trusted(states, self.spec),
+        )
+
+    def predict_file(
+        self,
+        path: str | os.PathLike[str],
+        hop: float | None = None,
+        progress: Callable[[float, float], None] | None = None,
+    ) -> list[Prediction]:
+        """Return one `Prediction` a hop over the whole file.
+
+        Args: path: a video, or sound alone; hop: seconds between results, the window's length / 16 where None;
+        progress: called with (seconds done, seconds in all). Raises OSError or ValueError for an unreadable file.
+        """
+        return list(self.iter_file(path, hop, progress))
+
+    def iter_file(
+        self,
+        path: str | os.PathLike[str],
+        hop: float | None = None,
+        progress: Callable[[float, float], None] | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield what `predict_file` returns, one by one, in bounded memory."""
+        hop = self.spec.hop_seconds if hop is None else hop
+        if hop <= 0:
+            raise ValueError(f"hop must be above 0 seconds, got {hop}")
+        with media.open_media(path) as file:
+            for window in file_windows(file, self.spec, hop):
+                yield self.predict(window)
+                if progress:
+                    progress(window.end, max(file.duration or window.end, window.end))
+
+
+def file_windows(file: media.MediaFile, spec: InputSpec, hop: float) -> Iterator[Window]:
+    """Yield the window that ends at each multiple of ``hop`` (s), and the one at the file's end, as if it were live."""
+    stream = AVWindow(spec)
+    try:
+        next_end = hop
+        pending = False
+        for packet in file.packets():
+            while packet.time > next_end:
+                if pending:
+                    yield stream.window(end=next_end)
+                    pending = False
+                next_end += hop
+            stream.push(packet)
+            pending = True
+        if pending:
+            yield stream.window()
+    finally:
+        stream.close()
