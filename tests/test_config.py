@@ -1,0 +1,75 @@
+"""Settings: what they refuse, and that they survive the journey through a file's metadata."""
+
+import dataclasses
+
+import pytest
+
+from mmadfer.config import DFEW_LABELS, MAFW_LABELS, InputSpec, MelSpec, ModelConfig, WeightsInfo, label_names
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        InputSpec(),
+        InputSpec(
+            image_size=112,
+            labels=MAFW_LABELS,
+            sample_rate=16000,
+            mel=MelSpec(bins=64),
+            color="grey",
+            level_eyes=False,
+            handles_missing=("face", "audio"),
+        ),
+        ModelConfig(),
+        ModelConfig(width=64, heads=1, depth=2, prompt_updates=(1,)),
+        WeightsInfo("dfew", True, "dfew.pth", 1.25),
+    ],
+)
+def test_settings_survive_json(settings):
+    assert type(settings).from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize("kind", [InputSpec, ModelConfig, WeightsInfo])
+@pytest.mark.parametrize("text", ["", "{", '{"unheard": 1}', "[]", "3"])
+def test_other_text_is_refused(kind, text):
+    with pytest.raises(ValueError, match="cannot be read"):
+        kind.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        (InputSpec, {"image_size": 0}, "image_size must be positive, got 0"),
+        (InputSpec, {"labels": ()}, "at least one class"),
+        (InputSpec, {"labels": ("a", "a")}, "differ from each other"),
+        (InputSpec, {"window_seconds": -1.0}, "window_seconds must be positive"),
+        (InputSpec, {"sample_rate": 10}, "at least 8000 Hz, got 10"),
+        (InputSpec, {"color": "bgr"}, "'rgb' or 'grey', got 'bgr'"),
+        (InputSpec, {"handles_missing": ("smell",)}, "may hold 'face' and 'audio'"),
+        (MelSpec, {"bins": 0}, "must be positive"),
+        (MelSpec, {"frame_shift": 0.1}, "at most frame_length"),
+        (ModelConfig, {"heads": 5}, "width must be a multiple of heads"),
+        (ModelConfig, {"prompt_updates": (0, 12)}, "blocks 0 to 11"),
+        (ModelConfig, {"num_prompts": 5}, "divide evenly"),
+        (WeightsInfo, {"temperature": 0.0}, "temperature must be positive"),
+    ],
+)
+def test_wrong_values_are_refused(kind, change, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**change)
+
+
+def test_padding_and_silence_are_the_papers():
+    assert MelSpec().padding == pytest.approx(0.467, abs=5e-4)
+
+
+def test_labels_by_class_count():
+    assert label_names(7) == DFEW_LABELS
+    assert label_names(11) == MAFW_LABELS
+    assert label_names(3) == ("class 0", "class 1", "class 2")
+
+
+def test_differences_name_fields_and_both_values():
+    ours = InputSpec()
+    assert ours.differences(dataclasses.replace(ours)) == []
+    assert ours.differences(dataclasses.replace(ours, image_size=112)) == ["image_size: 224, not 112"]

@@ -1,0 +1,58 @@
+"""From logits to an answer."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mmadfer.config import InputSpec
+from mmadfer.postprocess import ProbabilitySmoother, State, probabilities, trusted
+
+
+def test_softmax_with_temperature():
+    values = probabilities([1.0, 3.0], ("a", "b"))
+    assert values["b"] == pytest.approx(1 / (1 + math.exp(-2)))
+    assert sum(values.values()) == pytest.approx(1)
+    calm = probabilities([1.0, 3.0], ("a", "b"), temperature=2.0)
+    assert calm["b"] == pytest.approx(1 / (1 + math.exp(-1)))
+    assert probabilities([1000.0, 0.0], ("a", "b")) == {"a": 1.0, "b": 0.0}
+
+
+@pytest.mark.parametrize(("logits", "message"), [([1.0], "expected 2 logits"), ([1.0, np.nan], "not finite")])
+def test_wrong_logits_are_refused(logits, message):
+    with pytest.raises(ValueError, match=message):
+        probabilities(logits, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("states", "handles", "expected"),
+    [
+        ((), ("audio",), True),
+        ((State.NO_SOUND, State.WINDOW_FILLING), ("audio",), True),
+        ((State.NO_SOUND,), (), False),
+        ((State.NO_FACE,), ("audio",), False),
+        ((State.NO_FACE,), ("audio", "face"), True),
+        ((State.UNTRAINED,), ("audio", "face"), False),
+    ],
+)
+def test_an_answer_is_trusted_only_where_the_weights_bear_what_is_missing(states, handles, expected):
+    assert trusted(states, InputSpec(handles_missing=handles)) is expected
+
+
+def test_smoothing_moves_63_percent_in_one_time_constant_and_keeps_the_sum():
+    smoother = ProbabilitySmoother(2.0)
+    assert smoother.push(0.0, {"a": 1.0, "b": 0.0}) == {"a": 1.0, "b": 0.0}
+    after = smoother.push(2.0, {"a": 0.0, "b": 1.0})
+    assert after["b"] == pytest.approx(1 - math.exp(-1))
+    assert sum(after.values()) == pytest.approx(1)
+    assert smoother.push(1.0, {"a": 0.0, "b": 1.0}) == {"a": 0.0, "b": 1.0}  # the clock went back: a seek
+    smoother.reset()
+    assert smoother.push(9.0, {"a": 0.5, "b": 0.5}) == {"a": 0.5, "b": 0.5}
+
+
+def test_no_smoothing_and_wrong_time_constant():
+    smoother = ProbabilitySmoother()
+    smoother.push(0.0, {"a": 1.0})
+    assert smoother.push(0.1, {"a": 0.3}) == {"a": 0.3}
+    with pytest.raises(ValueError, match="0 or more seconds"):
+        ProbabilitySmoother(-1)
