@@ -22,7 +22,7 @@ def test_forward_equals_the_official_code(size):
     golden = np.load(FOLDER / f"forward_{size}_7.npz")
     model = golden_model(size)
     with torch.inference_mode():
-        fused = model.fuse(*model.encode(*inputs(size, len(golden["logits"]))))
+        fused = model.fuse(*model.encode(*inputs(size, len(golden["logits"])))[:2])
         token = model.clip_token(fused)
         logits = model.classifier(token)
         assert torch.equal(model(*inputs(size, len(golden["logits"]))), logits)
@@ -75,6 +75,21 @@ def test_resized_position_embeddings_equal_the_official_code(kind, old, new):
     for name, grid in new.items():
         difference = largest_difference(resize_pos_embed(source, old, grid), golden[name])
         assert difference < 1e-5, f"{name} is off by {difference:.2e}"
+
+
+def test_a_step_with_exact_means_equals_the_whole_pass():
+    model = untrained_model(InputSpec(image_size=32), TINY)
+    for fusion in model.fusion:
+        fusion.face_gate.data.fill_(0.5)
+        fusion.audio_gate.data.fill_(0.5)
+    frames, spectrogram = torch.rand(2, 16, 3, 32, 32), torch.randn(2, 1, 512, 128)
+    face_cls, audio_cls, means = model.encode(frames, spectrogram)
+    for k in (1, 2, 15):
+        step = model.encode(frames[:, -k:], spectrogram, means[:, :-k].sum(dim=1))
+        expected = (face_cls[:, -k:], audio_cls, means[:, -k:])
+        for name, ours, whole in zip(("face", "audio", "means"), step, expected, strict=True):
+            difference = (ours - whole).abs().max().item()
+            assert difference < 1e-5, f"{name} of the step with {k} new frames is off by {difference:.1e}"
 
 
 @pytest.mark.parametrize("num_classes", [2, 7, 11])

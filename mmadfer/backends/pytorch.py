@@ -61,9 +61,8 @@ class PyTorchBackend:
     def __call__(self, frames: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
         """Return the logits, float32 on the CPU: ``(B, T, 3, S, S)``, ``(B, 1, 512, 128)`` -> ``(B, C)``."""
         inputs = (tensor.to(self._device, self._dtype) for tensor in (frames, spectrogram))
-        face_cls, audio_cls = self._model.encode(*inputs)
-        token = self._model.clip_token(self._model.fuse(face_cls.float(), audio_cls.float()))
-        return self._model.classifier(token).cpu()
+        face_cls, audio_cls, _ = self._model.encode(*inputs)
+        return self._model.head(face_cls.float(), audio_cls.float()).cpu()
 
     def warmup(self) -> None:
         """Run once on blank input, so that the first real window is not the slow one."""

@@ -26,12 +26,21 @@ class FusionBottleneck(nn.Module):
         self.face_gate = nn.Parameter(torch.zeros(1))
         self.audio_gate = nn.Parameter(torch.zeros(1))
 
-    def forward(self, face: torch.Tensor, audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Exchange once: face ``(B, T, Nv, D)`` and audio ``(B, Na, D)`` -> the same shapes."""
-        face_low = self.face_norm(self.face_down(face))  # (B, T, Nv, K)
+    def forward(
+        self, face: torch.Tensor, audio: torch.Tensor, kept_sum: torch.Tensor, num_frames: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Exchange once.
+
+        Args: face: tokens of the k frames at hand ``(B, k, Nv, D)``; audio: ``(B, Na, D)``; kept_sum: the sum of the
+        frame means of the clip's other frames ``(B, K)``; num_frames: frames of the whole clip.
+        Returns: face and audio in their shapes, and the mean over each frame's tokens ``(B, k, K)``.
+        """
+        face_low = self.face_norm(self.face_down(face))  # (B, k, Nv, K)
         audio_low = self.audio_norm(self.audio_down(audio))  # (B, Na, K)
-        face_context = face_low.mean(dim=(1, 2)).unsqueeze(1)  # over all tokens of all frames of the clip
+        frame_means = face_low.mean(dim=2)
+        # Over all tokens of all frames of the clip: every frame has as many tokens as the next.
+        face_context = ((frame_means.sum(dim=1) + kept_sum) / num_frames).unsqueeze(1)
         audio_context = audio_low.mean(dim=1)[:, None, None]
         face_update = F.gelu(self.face_up(face_low + audio_context)) * torch.tanh(self.face_gate)
         audio_update = F.gelu(self.audio_up(audio_low + face_context)) * torch.tanh(self.audio_gate)
-        return face + face_update, audio + audio_update
+        return face + face_update, audio + audio_update, frame_means

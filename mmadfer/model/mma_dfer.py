@@ -41,22 +41,32 @@ class MMADFER(nn.Module):
         frozen = {id(p) for encoder in (self.face, self.audio) for p in encoder.frozen_parameters()}
         return [p for p in self.parameters() if id(p) not in frozen]
 
-    def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the CLS of each frame and of the sound.
+    def encode(
+        self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the CLS of each frame at hand and of the sound, and what a later call needs of these frames.
 
-        Args: frames: ``(B, T, 3, S, S)`` in [0, 1]; spectrogram: ``(B, 1, 512, 128)`` normalised.
-        Returns: ``(B, T, D)`` and ``(B, D)``.
+        The face branch sees other frames only through the sound, and the sound sees faces only through one mean per
+        block. So in a sliding window the frames seen before need not be encoded again: their means stand for them.
+
+        Args: frames: the clip's k new frames ``(B, k, 3, S, S)`` in [0, 1]; spectrogram: ``(B, 1, 512, 128)``
+        normalised; kept_sum: sum of the means of its T - k other frames ``(B, depth, K)``, None where k = T.
+        Returns: frame CLS ``(B, k, D)``, sound CLS ``(B, D)``, means ``(B, k, depth, K)``.
         """
         clips = frames.shape[:2]
+        if kept_sum is None:
+            kept_sum = frames.new_zeros(frames.shape[0], self.config.depth, self.config.bottleneck)
         face = self.face.embed(frames.flatten(0, 1))
         audio = self.audio.embed(spectrogram)
+        means = []
         for index, fusion in enumerate(self.fusion):
             face = self.face.blocks[index](face)
             audio = self.audio.blocks[index](audio)
-            face, audio = fusion(face.unflatten(0, clips), audio)
+            face, audio, mean = fusion(face.unflatten(0, clips), audio, kept_sum[:, index], self.spec.num_frames)
             face = self.face.prompts.after_block(index, face.flatten(0, 1))
             audio = self.audio.prompts.after_block(index, audio)
-        return self.face.cls(face).unflatten(0, clips), self.audio.cls(audio)
+            means.append(mean)
+        return self.face.cls(face).unflatten(0, clips), self.audio.cls(audio), torch.stack(means, dim=2)
 
     def fuse(self, face_cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
         """Return each frame's CLS with the sound's added: ``(B, T, D)``, ``(B, D)`` -> ``(B, T, D)``."""
@@ -65,6 +75,10 @@ class MMADFER(nn.Module):
     def clip_token(self, fused: torch.Tensor) -> torch.Tensor:
         """Return the temporal transformer's CLS: ``(B, T, D)`` -> ``(B, temporal width)``."""
         return self.temporal(self.joint_projection(fused))
+
+    def head(self, face_cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
+        """Return the logits of a clip whose frames are all encoded: ``(B, T, D)``, ``(B, D)`` -> ``(B, C)``."""
+        return self.classifier(self.clip_token(self.fuse(face_cls, audio_cls)))
 
     def forward(self, frames: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
         """Return the logits ``(B, C)``.
@@ -75,7 +89,8 @@ class MMADFER(nn.Module):
         spec = self.spec
         _check_shape("frames", frames, (spec.num_frames, 3, spec.image_size, spec.image_size))
         _check_shape("spectrogram", spectrogram, (1, spec.mel.frames, spec.mel.bins))
-        return self.classifier(self.clip_token(self.fuse(*self.encode(frames, spectrogram))))
+        face_cls, audio_cls, _ = self.encode(frames, spectrogram)
+        return self.head(face_cls, audio_cls)
 
 
 def _check_shape(name: str, tensor: torch.Tensor, expected: tuple[int, ...]) -> None:
