@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -142,6 +143,8 @@ def fetch(name: str, *, timeout: float = TIMEOUT, progress: bool = True) -> Path
     file, address = source.file, _address(source)
     if not file.is_file():
         if not address:
+            with contextlib.suppress(OSError):  # the folder is only there to save a step
+                folder().mkdir(parents=True, exist_ok=True)
             raise FileNotFoundError(
                 f"{source.name} is not here and cannot be fetched by itself: please {source.by_hand()}"
             )

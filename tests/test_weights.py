@@ -182,7 +182,7 @@ def test_a_file_of_unknown_length_is_taken(server: Server) -> None:
     [
         ({"status": 403}, "answered 403 Forbidden"),
         ({"status": 404}, "answered 404 Not Found"),
-        ({"content_type": "text/html; charset=utf-8", "body": b"<html>Virus scan warning</html>"}, "web page"),
+        ({"content_type": "text/html; charset=utf-8", "body": b"Virus scan warning"}, "web page"),
         ({"body": b"\n <!DOCTYPE html><html>Quota exceeded</html>"}, "web page"),
         ({"body": b""}, "empty file"),
         ({"hang": True}, "nothing for 0.3 s"),
@@ -241,7 +241,7 @@ def test_a_file_that_changed_on_disk_is_refused(server: Server, home: Path) -> N
 @pytest.mark.parametrize("file", [f"{NAME}.pth", "DFEW-2404-set2-160-model_best.pth", "dfew_fold_2_img160.pth"])
 def test_a_file_put_by_hand_is_found_and_recorded(home: Path, file: str) -> None:
     refused(FileNotFoundError, "not here", weights.DRIVE_FOLDERS["dfew"], f"{home / NAME}.pth")
-    home.mkdir(parents=True)
+    assert home.is_dir(), "the folder to put it in should be there"
     for other in ("mafw-fold2-160.pth", "dfew-fold1-160.pth", "dfew-fold2-112.pth", "dfew-fold21-160.pth"):
         (home / other).write_bytes(b"PK another one")
     (home / file).write_bytes(b"PK right")
