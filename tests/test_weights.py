@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mmadfer import weights
+from mmadfer import catalogue, cli, weights
 
 BODY = bytes(range(256)) * 4096 + b"end"
 """1 MB and a bit, so that it comes in more than one read."""
@@ -98,7 +98,7 @@ def refused(error: type[Exception], *says: str, name: str = NAME, timeout: float
     """Assert that fetching is refused in one sentence that holds each of ``says``; returns it."""
     with pytest.raises(error) as caught:
         weights.fetch(name, timeout=timeout, progress=False)
-    sentence = weights.cli.sentence(caught.value)
+    sentence = cli.sentence(caught.value)
     assert "\n" not in sentence
     for part in says:
         assert part in sentence, sentence
@@ -125,7 +125,7 @@ def test_a_file_that_is_here_is_not_fetched_again(server: Server) -> None:
 
 def test_a_broken_connection_goes_on_where_it_stopped(server: Server, home: Path) -> None:
     server.cut_after = 700_000
-    refused(OSError, "700,000 of 1,048,579 bytes", "run it again", str(home), weights.DRIVE_FOLDERS["dfew"])
+    refused(OSError, "700,000 of 1,048,579 bytes", "run it again", str(home), catalogue.DRIVE_FOLDERS["dfew"])
     assert not (home / f"{NAME}.pth").exists()
     assert (home / f"{NAME}.pth.part").stat().st_size == 700_000
     server.cut_after = None
@@ -193,7 +193,7 @@ def test_a_bad_answer_is_one_sentence_and_no_file(server: Server, home: Path, ch
     for key, value in change.items():
         setattr(server, key, value)
     before = time.monotonic()
-    refused(OSError, says, weights.DRIVE_FOLDERS["dfew"], f"{home / NAME}.pth", timeout=0.3)
+    refused(OSError, says, catalogue.DRIVE_FOLDERS["dfew"], f"{home / NAME}.pth", timeout=0.3)
     assert time.monotonic() - before < 5
     assert not (home / f"{NAME}.pth").exists()
     vars(server).update({key: value for key, value in vars(Server()).items() if key in change})
@@ -240,7 +240,7 @@ def test_a_file_that_changed_on_disk_is_refused(server: Server, home: Path) -> N
 
 @pytest.mark.parametrize("file", [f"{NAME}.pth", "DFEW-2404-set2-160-model_best.pth", "dfew_fold_2_img160.pth"])
 def test_a_file_put_by_hand_is_found_and_recorded(home: Path, file: str) -> None:
-    refused(FileNotFoundError, "not here", weights.DRIVE_FOLDERS["dfew"], f"{home / NAME}.pth")
+    refused(FileNotFoundError, "not here", catalogue.DRIVE_FOLDERS["dfew"], f"{home / NAME}.pth")
     assert home.is_dir(), "the folder to put it in should be there"
     for other in ("mafw-fold2-160.pth", "dfew-fold1-160.pth", "dfew-fold2-112.pth", "dfew-fold21-160.pth"):
         (home / other).write_bytes(b"PK another one")
@@ -262,7 +262,7 @@ def test_two_files_that_fit_are_not_chosen_from(home: Path) -> None:
 def test_a_file_put_by_hand_that_is_none_is_refused(home: Path, content: bytes, says: str) -> None:
     home.mkdir(parents=True)
     (home / f"{NAME}.pth").write_bytes(content)
-    refused(ValueError, says, weights.DRIVE_FOLDERS["dfew"])
+    refused(ValueError, says, catalogue.DRIVE_FOLDERS["dfew"])
 
 
 @pytest.mark.parametrize(
@@ -278,13 +278,13 @@ def test_a_file_put_by_hand_that_is_none_is_refused(home: Path, content: bytes, 
     ],
 )
 def test_short_names(short: str, full: str) -> None:
-    assert weights.find(short).name == full
+    assert catalogue.find(short).name == full
 
 
 @pytest.mark.parametrize("name", ["dfew-fold6", "dfew-fold0-160", "dfew-128", "ferv39k", "", "dfew-fold1-160-x"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ValueError, match="dfew-fold1-160"):
-        weights.find(name)
+        catalogue.find(name)
 
 
 def test_resolve_takes_a_path_as_it_is(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_folder(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expe
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert str(weights.folder()) == expected
+    assert str(catalogue.folder()) == expected
 
 
 def test_a_mirror_must_be_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +341,7 @@ def test_commands(server: Server, home: Path, capsys: pytest.CaptureFixture[str]
     code, out, _ = run("list")
     assert code == 0
     assert f"{NAME}   1 MB in {NAME}.pth" in out
-    assert all(name in out for name in weights.SOURCES)
+    assert all(name in out for name in catalogue.SOURCES)
     assert run("remove", NAME)[0] == 0
     code, out, error = run("remove", NAME)
     assert (code, out, error.count("\n")) == (2, "", 1)
