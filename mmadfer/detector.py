@@ -29,12 +29,14 @@ class DetectorModel:
     """Side of the square crop, in sides of the detected box."""
     shift: tuple[float, float]
     """Centre of the crop relative to the box's centre, in sides of the box; right and down are positive."""
+    max_tilt: float = 90.0
+    """Eyes tilted by more than this are no face's, degrees."""
 
 
 SHORT_RANGE = DetectorModel("face_detection_short_range.tflite", 0.5, 1.26, (-0.02, -0.13))
 """For faces from about 80 px in a 640 px frame; few false ones."""
-FULL_RANGE = DetectorModel("face_detection_full_range_sparse.tflite", 0.7, 1.16, (-0.01, -0.07))
-"""For small faces; below this score every fifth picture without a face shows one."""
+FULL_RANGE = DetectorModel("face_detection_full_range_sparse.tflite", 0.7, 1.16, (-0.01, -0.07), max_tilt=45.0)
+"""For small faces; below this score every fifth picture without a face shows one, and lying "eyes" are false at any."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class FaceDetector:
             box = Box(b.origin_x * factor, b.origin_y * factor, b.width * factor, b.height * factor)
             points = tuple((p.x * width * factor, p.y * height * factor) for p in face.keypoints)
             faces.append(Detection(box, face.categories[0].score, points, model))
-        return sorted(faces, key=lambda face: -face.score)
+        upright = [face for face in faces if abs(face.eye_angle) <= model.max_tilt]
+        return sorted(upright, key=lambda face: -face.score)
 
 
 def load_mediapipe() -> Any:

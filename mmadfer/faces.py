@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class TrackerSpec:
     """Time for which the last box stands in for a face that is not found, s."""
     forget: float = 1.0
     """Time after which another face is followed where the first has not come back, s."""
-    smoothing: OneEuroSpec = OneEuroSpec()
+    smoothing: OneEuroSpec = field(default_factory=OneEuroSpec)
 
     def __post_init__(self) -> None:
         if self.reach <= 0 or not 0 <= self.hold <= self.forget:

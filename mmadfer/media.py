@@ -6,7 +6,7 @@ import heapq
 import logging
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -71,7 +71,7 @@ class MediaFile:
             yield chunk.time, chunk.waveform
 
     def read_audio(self) -> np.ndarray | None:
-        """Return the whole sound `(channels, samples)` float32 from its first sample on, or None where there is none."""
+        """Return the whole sound `(channels, samples)` float32 from its first sample on; None where there is none."""
         chunks = [waveform for _, waveform in self.audio()]
         return np.concatenate(chunks, axis=1) if chunks else None
 
@@ -101,7 +101,9 @@ class MediaFile:
                 start = expected if time is None else time
                 waveform = converted.to_ndarray()
                 if converted.sample_rate != self.sample_rate or len(waveform) != self.channels:
-                    _log.warning("%s: the sound's format changes at %.2f s; the rest of it is left out", self.path, start)
+                    _log.warning(
+                        "%s: the sound's format changes at %.2f s; the rest of it is left out", self.path, start
+                    )
                     return
                 expected = start + waveform.shape[1] / self.sample_rate
                 yield AudioChunk(start, waveform, self.sample_rate)
@@ -162,7 +164,7 @@ def _stream(container: Any, kind: Literal["video", "audio"]) -> Any | None:
     return None
 
 
-def _decode(path: pathlib.Path, kind: Literal["video", "audio"]) -> Iterator[tuple[float | None, Any]]:
+def _decode(path: pathlib.Path, kind: Literal["video", "audio"]) -> Generator[tuple[float | None, Any], None, None]:
     """Yield (time in s from the file's start or None, decoded frame); damaged parts are left out with a warning."""
     with _open(path) as container:
         stream = _stream(container, kind)

@@ -53,10 +53,10 @@ def frame_to_tensor(rgb: np.ndarray, size: int) -> torch.Tensor:
 
 def check_rgb(rgb: np.ndarray) -> None:
     """Raise ValueError unless ``rgb`` is a non-empty uint8 array of shape `(height, width, 3)`."""
-    shape, dtype = getattr(rgb, "shape", ()), getattr(rgb, "dtype", type(rgb).__name__)
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+    shape, dtype = tuple(getattr(rgb, "shape", ())), getattr(rgb, "dtype", type(rgb).__name__)
+    if len(shape) != 3 or shape[-1] != 3 or 0 in shape or dtype != np.uint8:
         raise ValueError(
-            f"a frame must be a uint8 array of shape (height, width, 3), red first; got {dtype} of shape {tuple(shape)}"
+            f"a frame must be a uint8 array of shape (height, width, 3), red first; got {dtype} of shape {shape}"
         )
 
 

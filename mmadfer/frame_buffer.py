@@ -1,0 +1,80 @@
+"""The last seconds of a video's face crops, with their time stamps."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmadfer.postprocess import Box
+
+# Bounds the memory. Slow-motion files have more frames a second; 16 of each window's are looked at.
+_MOST_FRAMES_PER_SECOND = 120
+
+
+@dataclass(frozen=True, eq=False)
+class CropFrame:
+    """What is kept of one video frame."""
+
+    time: float
+    """s on the source's clock."""
+    crop: np.ndarray | None
+    """The face, `(S, S, 3)` uint8; None where the frame shows none."""
+    box: Box | None
+    """Where the face is, px of the frame."""
+
+
+class FrameBuffer:
+    """Bounded ring of frames in time order. A frame that comes late, or too soon after the last, is left out."""
+
+    def __init__(self, seconds: float) -> None:
+        """Args: seconds: how much of the past is kept."""
+        if seconds <= 0:
+            raise ValueError(f"a frame buffer must keep more than 0 seconds, got {seconds}")
+        self.seconds = seconds
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._frames: deque[CropFrame] = deque()
+        self.start_time: float | None = None
+        """Time of the stream's first frame, s; None where none has come."""
+        self.face_time: float | None = None
+        """Time of the newest frame that showed a face, s."""
+
+    @property
+    def end_time(self) -> float | None:
+        """Time of the newest frame, s; None where none has come."""
+        return self._frames[-1].time if self._frames else None
+
+    def accepts(self, time: float) -> bool:
+        """Return whether a frame of ``time`` (s) would be kept. Raises ValueError where it is no finite number."""
+        if not math.isfinite(time):
+            raise ValueError(f"the time of a frame must be a finite number of seconds, got {time}")
+        if not self._frames or self._is_new_clock(time):
+            return True
+        return time - self._frames[-1].time >= 0.999 / _MOST_FRAMES_PER_SECOND
+
+    def push(self, frame: CropFrame) -> bool:
+        """Keep ``frame``; return False where it is left out. One from long before the newest starts the stream anew."""
+        if not self.accepts(frame.time):
+            return False
+        if self._is_new_clock(frame.time):
+            self.reset()
+        if self.start_time is None:
+            self.start_time = frame.time
+        if frame.crop is not None:
+            self.face_time = frame.time
+        self._frames.append(frame)
+        while self._frames[0].time < frame.time - self.seconds:
+            self._frames.popleft()
+        return True
+
+    def until(self, end: float, seconds: float = math.inf) -> list[CropFrame]:
+        """Return the frames of the ``seconds`` before ``end``: those in (end - seconds, end], oldest first."""
+        return [frame for frame in self._frames if end - seconds < frame.time <= end]
+
+    def _is_new_clock(self, time: float) -> bool:
+        return bool(self._frames) and time < self._frames[-1].time - self.seconds
