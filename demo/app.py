@@ -1,0 +1,74 @@
+"""The live app as one object: page, server, model and, where it is on this side, the source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from demo.panel import launch
+from demo.server import LiveServer
+from demo.sources import Source, open_source
+from demo.worker import Recognizer, Worker
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+
+class App:
+    """Everything that runs; `launch` gives the page at once, `load` waits for the model."""
+
+    def __init__(
+        self,
+        source: str = "browser",
+        weights: str | os.PathLike[str] | None = None,
+        backend: str = "auto",
+        device: str = "auto",
+        max_sessions: int = 4,
+        smoothing: float = 0.0,
+        load: Callable[[], Recognizer] | None = None,
+    ) -> None:
+        """Args: source: "browser", "local" or a file; smoothing: s; load: gives another recogniser than the usual."""
+
+        def from_pretrained() -> Recognizer:
+            from mmadfer import EmotionRecognizer
+
+            return EmotionRecognizer.from_pretrained(weights, backend, device)
+
+        self._source_name = source
+        self._source: Source | None = None
+        self._page: gr.Blocks | None = None
+        self.worker = Worker(load or from_pretrained)
+        kind = source if source in ("browser", "local") else "clip"
+        self.server = LiveServer(self.worker, kind, max_sessions, smoothing)
+
+    def launch(self, host: str = "127.0.0.1", port: int | None = None, share: bool = False) -> str:
+        """Serve the page, start to load the model, and return the page's address."""
+        if self._source_name not in ("browser", "local"):
+            open_source(self._source_name).close()  # an unreadable file should be told before anything starts
+        self._page, url = launch(self.server, host, port, share)
+        self.worker.start()
+        return url
+
+    def load(self) -> Recognizer:
+        """Wait until the model is ready and return it. Raises what went wrong instead."""
+        while not self.worker.loaded.wait(0.2):  # short waits: Ctrl-C is heard between them, on every system
+            pass
+        if self.worker.error is not None:
+            raise self.worker.error
+        assert self.worker.recognizer is not None
+        if self.server.source != "browser":
+            session = self.server.open_session(preview=True)
+            self._source = open_source(self._source_name)
+            self._source.start(session)
+            self.server.shared = session
+        return self.worker.recognizer
+
+    def close(self) -> None:
+        """End source, sessions, model and page."""
+        if self._source is not None:
+            self._source.close()
+        self.server.stop()
+        self.worker.stop()
+        if self._page is not None:
+            self._page.close(verbose=False)

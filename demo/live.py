@@ -1,0 +1,76 @@
+"""``python -m demo.live``: recognise emotions live, from a camera and a microphone, on a page in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmadfer import cli
+
+DESCRIPTION = "Recognise emotions live from face and voice, on a page in the browser."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the app until Ctrl-C; returns the exit code."""
+    parser = cli.Parser("python -m demo.live", DESCRIPTION)
+    add = parser.add_argument
+    sources = "browser: each viewer's own camera and microphone; local: those of this machine; or a FILE to loop"
+    add("--source", default="browser", metavar="SOURCE", help=sources)
+    add("--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--backend", default="auto", help="engine that runs the model")
+    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all, where browsers then ask for https")
+    add("--port", type=int, metavar="PORT", help="port to listen on; the first free one from 7860 where not given")
+    add("--share", action="store_true", help="also make a public https link, for 72 hours, through Gradio's servers")
+    add("--max-sessions", type=int, default=4, metavar="N", help="pages served at once; further ones wait their turn")
+    smoothing = "seconds over which answers are smoothed; 0 shows each as it is"
+    add("--smoothing", type=float, default=0.5, metavar="S", help=smoothing)
+    return cli.run(parser, _serve, argv)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Raise ValueError or FileNotFoundError, in one sentence, for arguments that cannot be meant."""
+    if arguments.source == "local" and arguments.share:
+        raise ValueError(
+            "--source local with --share would show this machine's camera to anyone; leave one out"
+        )
+    if arguments.source not in ("browser", "local") and not Path(arguments.source).is_file():
+        raise FileNotFoundError(f"--source must be browser, local or a file, and there is no file {arguments.source}")
+    if arguments.port is not None and not 1 <= arguments.port <= 65535:
+        raise ValueError(f"--port must be 1 to 65535, got {arguments.port}")
+    if arguments.max_sessions < 1:
+        raise ValueError(f"--max-sessions must be 1 or more, got {arguments.max_sessions}")
+    if not 0 <= arguments.smoothing <= 60:
+        raise ValueError(f"--smoothing must be 0 to 60 seconds, got {arguments.smoothing}")
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    check(arguments)
+    from mmadfer import weights
+
+    path = weights.resolve(arguments.weights) if arguments.weights else None
+
+    from demo.app import App
+
+    app = App(arguments.source, path, arguments.backend, arguments.device, arguments.max_sessions, arguments.smoothing)
+    try:
+        url = app.launch(arguments.host, arguments.port, arguments.share)
+        print(f"Open {url} in a browser; Ctrl-C ends.", flush=True)
+        recognizer = app.load()
+        print(f"Ready: {recognizer.describe()}", flush=True)
+        if not recognizer.info.trained:
+            print("UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights.", flush=True)
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print("\nStopped.", flush=True)
+        return 0
+    finally:
+        app.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The camera and the microphone of the machine that runs the server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+
+from demo.intake import Frame, Sound
+from demo.session import Session
+
+log = logging.getLogger(__name__)
+
+RETRY = 2.0
+"""Time between two attempts to open a device that is not there, s."""
+DEAF = 3.0
+"""A microphone that gives nothing for so long has gone, s; the first block may come 2 s after opening."""
+CAMERA_GONE = "The camera has gone: plug it in again and it goes on"
+MICROPHONE_GONE = "The microphone has gone: plug it in again and it goes on"
+LOST = 0.02
+"""A jump of the sound card's own clock by more than this, s, after an overflow is lost sound."""
+
+
+class LocalSource:
+    """Camera 0 and the default microphone; each is opened again when it goes."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, session: Session) -> None:
+        """Stream both into ``session`` until closed."""
+        devices = {"camera": Camera(session, self._stop).run, "microphone": Microphone(session, self._stop).run}
+        for name, run in devices.items():
+            thread = threading.Thread(target=run, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def close(self) -> None:
+        """Let the devices go."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(3.0)
+
+
+class Camera:
+    """Frames of an OpenCV camera, stamped right after they were grabbed."""
+
+    def __init__(
+        self, session: Session, stop: threading.Event, open_camera: Callable[[], Any] = lambda: cv2.VideoCapture(0)
+    ) -> None:
+        """Args: open_camera: gives something with OpenCV's `isOpened`, `grab`, `retrieve`, `set` and `release`."""
+        self._session = session
+        self._stop = stop
+        self._open = open_camera
+        self._sequence = 0
+
+    def run(self) -> None:
+        """Stream until stopped; a camera that is not there or goes is tried again and again."""
+        seen = False
+        while not self._stop.is_set():
+            camera = self._open()
+            try:
+                if camera.isOpened():
+                    seen = self._stream(camera) or seen
+            finally:
+                camera.release()
+            self._session.set_source_state(camera=CAMERA_GONE if seen else "No camera found on this machine")
+            self._stop.wait(RETRY)
+
+    def _stream(self, camera: Any) -> bool:
+        camera.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
+        camera.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
+        camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        any_frame = False
+        while not self._stop.is_set() and camera.grab():
+            now = time.monotonic()
+            good, image = camera.retrieve()
+            if not good:
+                break
+            if not any_frame:
+                any_frame = True
+                self._session.set_source_state(camera="")
+            rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+            self._session.intake.offer_frame(Frame(self._sequence, now, rgb))
+            self._sequence += 1
+        return any_frame
+
+
+class Microphone:
+    """Blocks of a PortAudio microphone, stamped with the time at which their first sample was recorded."""
+
+    def __init__(self, session: Session, stop: threading.Event, device: int | str | None = None) -> None:
+        """Args: device: PortAudio's number or name; its default where None."""
+        self._session = session
+        self._stop = stop
+        self._device = device
+        self._index = 0
+        self._next_adc: float | None = None
+        self._heard = 0.0
+
+    def run(self) -> None:
+        """Stream until stopped; a microphone that is not there or goes is tried again and again."""
+        try:
+            import sounddevice
+        except OSError:
+            words = "No microphone: the PortAudio library is missing (Debian and Ubuntu: apt-get install libportaudio2)"
+            self._session.set_source_state(microphone=words)
+            return
+        except ImportError:
+            self._session.set_source_state(microphone="No microphone: the package sounddevice is missing")
+            return
+        while not self._stop.is_set():
+            try:
+                self._stream(sounddevice)
+                words = MICROPHONE_GONE
+            except (sounddevice.PortAudioError, ValueError) as error:
+                log.info("no microphone: %s", error)
+                words = "No microphone found on this machine"
+            self._session.set_source_state(microphone=words)
+            self._stop.wait(RETRY)
+            # PortAudio lists devices once; only starting it anew finds one that was plugged in since.
+            sounddevice._terminate()
+            sounddevice._initialize()
+
+    def _stream(self, sounddevice: Any) -> None:
+        info = sounddevice.query_devices(self._device, "input")
+        rate, channels = int(info["default_samplerate"]), min(2, info["max_input_channels"])
+        self._next_adc = None
+        opened = time.monotonic()
+        self._heard = opened
+
+        def take(data: np.ndarray, frames: int, clock: Any, status: Any) -> None:
+            now = time.monotonic()
+            if self._heard == opened:
+                self._session.set_source_state(microphone="")
+            self._heard = now
+            adc = clock.inputBufferAdcTime
+            self.take(data, now - (clock.currentTime - adc), adc, status, rate)
+
+        options = {"samplerate": rate, "channels": channels, "device": self._device, "dtype": "float32"}
+        with sounddevice.InputStream(callback=take, **options) as stream:
+            while not self._stop.wait(0.2) and stream.active and time.monotonic() < self._heard + DEAF:
+                pass
+
+    def take(self, data: np.ndarray, captured: float, adc: float, status: Any, rate: int) -> None:
+        """Hand a block on; called on PortAudio's own thread, so it only copies.
+
+        Args: data: (n, channels); captured: time of the first sample, s, monotonic; adc: the same on the card's clock.
+        """
+        if status.input_overflow and self._next_adc is not None and adc - self._next_adc > LOST:
+            self._index += round((adc - self._next_adc) * rate)
+        self._next_adc = adc + len(data) / rate
+        self._session.intake.offer_sound(Sound(self._index, captured, np.ascontiguousarray(data.T), rate))
+        self._index += len(data)

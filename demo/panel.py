@@ -1,0 +1,44 @@
+"""The Gradio page around the live panel, and the launch that puts our routes before Gradio's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read by gradio when it is imported
+
+import gradio as gr
+
+from demo.server import LiveServer
+
+PANEL = (Path(__file__).parent / "page" / "panel.html").read_text(encoding="utf-8")
+
+# The page's own path leads to our files, whatever proxy or share link is in front of the server.
+MOUNT = """
+const base = window.location.pathname.replace(/\\/+$/, "");
+import(`${window.location.origin}${base}/live/page/main.js`).then((page) => page.mount(element));
+"""
+
+QUIET_FRAME = """
+.gradio-container { padding: 0 !important; }
+.gradio-container main.fillable { max-width: none; padding: 12px clamp(8px, 2vw, 28px); }
+"""
+
+
+def launch(server: LiveServer, host: str, port: int | None, share: bool) -> tuple[gr.Blocks, str]:
+    """Serve the page and return it with its address. Raises OSError where ``port`` is taken."""
+    with gr.Blocks(title="Live emotion recognition", fill_width=True) as page:
+        gr.HTML(html_template=PANEL, js_on_load=MOUNT, apply_default_css=False, elem_id="live")
+    app, local_url, share_url = page.launch(
+        prevent_thread_lock=True,
+        ssr_mode=False,  # the Node server of SSR would stand between the page and our routes
+        quiet=True,
+        server_name=host,
+        server_port=port,
+        share=share,
+        footer_links=[],
+        css=QUIET_FRAME,
+    )
+    app.router.routes[:0] = server.routes()
+    server.share_url = share_url
+    return page, share_url or local_url

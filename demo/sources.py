@@ -1,0 +1,141 @@
+"""Sources on the server's side: a clip that is played as if it came from a camera, and where to find the other one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from demo.intake import Frame, Sound
+from demo.session import Session
+from mmadfer.media import AudioChunk, MediaFile, VideoFrame, open_media
+
+LATE = 0.1
+"""A frame that comes later than this is left out, s."""
+LONGEST_WAIT = 0.5
+"""Some frame is shown at least this often, s, even where decoding is slower than the clip."""
+HOPELESS = 1.0
+"""Behind by more than this, s, the clip goes on from where it is instead of hurrying after the clock."""
+SHORTEST_LOOP = 0.2
+SAME_INDEX = 0.02
+"""Time stamps of sound that differ by less than this, s, are rounding of the container and no gap."""
+
+
+class Source(Protocol):
+    """Something that feeds the one session that all pages watch."""
+
+    def start(self, session: Session) -> None:
+        """Feed ``session``, on threads of its own, until closed."""
+
+    def close(self) -> None:
+        """Stop feeding."""
+
+
+def open_source(name: str | os.PathLike[str]) -> Source:
+    """Return the source called ``name``: "local", or a file. Raises OSError or ValueError for an unreadable file."""
+    if name == "local":
+        from demo.local import LocalSource
+
+        return LocalSource()
+    return ClipSource(Path(name))
+
+
+class ClipSource:
+    """A file played at its own speed, over and over, on the monotonic clock."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FileNotFoundError or ValueError for a file that holds neither video nor sound."""
+        self._media: MediaFile = open_media(path)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, session: Session) -> None:
+        """Play into ``session`` until closed."""
+        session.set_source_state(
+            camera="" if self._media.has_video else "The clip has no video",
+            microphone="" if self._media.has_audio else "The clip has no sound",
+        )
+        self._thread = threading.Thread(target=self._run, args=(session,), name="clip", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop playing."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(2.0)
+
+    def _run(self, session: Session) -> None:
+        player = _Player(session, self._media, self._stop)
+        while not self._stop.is_set():
+            player.play_once()
+
+
+class _Player:
+    """The clock, the running numbers and the sound's end of a clip that is being played."""
+
+    def __init__(self, session: Session, media: MediaFile, stop: threading.Event) -> None:
+        self._session = session
+        self._media = media
+        self._stop = stop
+        self._start = time.monotonic()
+        self._offset = 0.0
+        self._sequence = 0
+        self._shown = 0.0
+        self._index = 0
+
+    def play_once(self) -> None:
+        """Play from the first frame to the last; the next round goes on where this one ends."""
+        end = SHORTEST_LOOP
+        for item in self._media.packets():
+            due = self._wait(item.time)
+            if self._stop.is_set():
+                return
+            end = max(end, item.time)
+            if isinstance(item, VideoFrame):
+                self._show(item, due)
+                self._fill_silence(self._offset + item.time)
+            else:
+                self._play(item)
+        duration = max(end, self._media.duration)
+        self._wait(duration)
+        self._offset += duration
+        self._fill_silence(self._offset)
+
+    def _wait(self, position: float) -> float:
+        """Sleep until ``position`` (s in the clip) is due, and return when that is."""
+        due = self._start + self._offset + position
+        ahead = due - time.monotonic()
+        if ahead > 0:
+            self._stop.wait(ahead)
+        elif ahead < -HOPELESS:
+            self._start -= ahead
+        return due
+
+    def _show(self, frame: VideoFrame, due: float) -> None:
+        now = time.monotonic()
+        if now - due > LATE and now - self._shown < LONGEST_WAIT:
+            return
+        self._shown = now
+        self._session.intake.offer_frame(Frame(self._sequence, due, frame.rgb))
+        self._sequence += 1
+
+    def _play(self, chunk: AudioChunk) -> None:
+        index = round((self._offset + chunk.time) * chunk.sample_rate)
+        if abs(index - self._index) > SAME_INDEX * chunk.sample_rate:
+            self._index = max(index, self._index)
+        self._push(chunk.waveform)
+
+    def _fill_silence(self, position: float) -> None:
+        # A track that ends before the picture is silent then; to the model that is no loss of sound.
+        missing = round(position * self._media.sample_rate) - self._index
+        if self._media.has_audio and missing > 0.25 * self._media.sample_rate:
+            self._push(np.zeros((self._media.channels, missing), np.float32))
+
+    def _push(self, samples: np.ndarray) -> None:
+        rate = self._media.sample_rate
+        self._session.intake.offer_sound(Sound(self._index, self._start + self._index / rate, samples, rate))
+        self._index += samples.shape[1]

@@ -1,0 +1,171 @@
+"""The one thread that runs the model: it loads it, then answers the newest window of each session in turn."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.postprocess import Prediction
+
+if TYPE_CHECKING:
+    from demo.session import Session
+    from mmadfer.stream import Window
+
+log = logging.getLogger(__name__)
+
+MIN_INTERVAL = 0.1
+"""Time between two answers to one session, s: more than ten a second nobody reads, and other sessions wait for it."""
+IDLE_WAIT = 0.02
+CPU_NICENESS = 10
+
+
+class Recognizer(Protocol):
+    """What the live app needs of `mmadfer.EmotionRecognizer`."""
+
+    spec: InputSpec
+    info: WeightsInfo
+
+    @property
+    def device(self) -> str:
+        """Where the model runs, such as "cpu" or "cuda:0"."""
+        ...
+
+    def describe(self) -> str:
+        """Return weights, engine and device in words."""
+        ...
+
+    def warmup(self) -> None:
+        """Run once on blank input."""
+
+    def close(self) -> None:
+        """Free the weights."""
+
+    def predict(self, window: Window) -> Prediction:
+        """Return what the model makes of ``window``."""
+        ...
+
+
+class Worker:
+    """Runs one recogniser for all sessions of the process.
+
+    Sessions take turns: after each answer the next session with something new is served, always with its newest window,
+    so a slow model makes answers rarer and never later, and one busy session cannot starve another.
+    """
+
+    def __init__(self, load: Callable[[], Recognizer]) -> None:
+        """Args: load: called once, on a thread; its OSError, ValueError or ImportError ends up in `error`."""
+        self._load = load
+        self._condition = threading.Condition()
+        self._sessions: list[Session] = []
+        self._served: dict[int, tuple[int, float]] = {}
+        self._stopped = False
+        self.loaded = threading.Event()
+        """Set when the model is ready or has failed to load."""
+        self.recognizer: Recognizer | None = None
+        self.error: BaseException | None = None
+        self._loader = threading.Thread(target=self._load_model, name="model-loader", daemon=True)
+        # A thread of its own, so that torch starts a new set of worker threads for it; see `lower_priority`.
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+
+    def start(self) -> None:
+        """Start loading."""
+        self._loader.start()
+
+    def add(self, session: Session) -> None:
+        """Serve ``session`` from now on."""
+        with self._condition:
+            self._sessions.append(session)
+            self._condition.notify()
+
+    def remove(self, session: Session) -> None:
+        """Serve ``session`` no more."""
+        with self._condition:
+            if session in self._sessions:
+                self._sessions.remove(session)
+            self._served.pop(session.number, None)
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End the thread and free the model; waits for a running answer, at most ``timeout`` s."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify()
+        for thread in (self._loader, self._thread):
+            if thread.is_alive():
+                thread.join(timeout)
+
+    def _load_model(self) -> None:
+        try:
+            self.recognizer = self._load()
+        except (OSError, ValueError, ImportError, RuntimeError) as error:
+            self.error = error
+        else:
+            self._thread.start()
+        self.loaded.set()
+
+    def _run(self) -> None:
+        recognizer = self.recognizer
+        assert recognizer is not None
+        if recognizer.device.startswith("cpu"):
+            lower_priority()
+        try:
+            recognizer.warmup()
+            while not self._stopped:
+                self._serve_next(recognizer)
+        finally:
+            recognizer.close()
+
+    def _serve_next(self, recognizer: Recognizer) -> None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopped or self._sessions)
+            waiting = list(self._sessions)
+        for session in waiting:
+            window = self._due_window(session)
+            if window is not None and not self._stopped:
+                self._rotate(session)
+                self._answer(recognizer, session, window)
+                return
+        time.sleep(IDLE_WAIT)
+
+    def _due_window(self, session: Session) -> Window | None:
+        version, answered = self._served.get(session.number, (-1, 0.0))
+        if time.monotonic() < answered + MIN_INTERVAL:
+            return None
+        window = session.window()
+        return window if window is not None and window.version != version else None
+
+    def _rotate(self, session: Session) -> None:
+        with self._condition:
+            if session in self._sessions:
+                self._sessions.remove(session)
+                self._sessions.append(session)
+
+    def _answer(self, recognizer: Recognizer, session: Session, window: Window) -> None:
+        started = time.monotonic()
+        try:
+            session.publish(recognizer.predict(window))
+        except (ValueError, RuntimeError) as error:
+            # Out of memory on a GPU, or numbers that are not finite: this window has no answer, the next may.
+            log.exception("no answer for session %d", session.number)
+            words = f"The model failed on the newest window: {error}"
+            session.send({"type": "trouble", "message": words}, slot="trouble")
+        with self._condition:
+            if session in self._sessions:
+                self._served[session.number] = (window.version, started)
+
+
+def lower_priority() -> None:
+    """Let the calling thread, and those it starts from now on, give way to the rest of the machine.
+
+    A model on the CPU keeps every core busy for seconds. Capture, decoding and the page need few milliseconds, but need
+    them now. On Linux a thread has a priority of its own, and torch's worker threads, which are started by the first
+    answer on this thread, inherit it; elsewhere the priority belongs to the whole process, so nothing is done.
+    """
+    if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), CPU_NICENESS)
