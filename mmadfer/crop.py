@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from mmadfer.detector import Detection
 from mmadfer.postprocess import Box
 from mmadfer.preprocess import check_rgb
+from mmadfer.runtimes import load_runtime
 
 
 def square_box(face: Detection, level_eyes: bool) -> Box:
@@ -70,5 +70,6 @@ def _levelled(rgb: np.ndarray, box: Box) -> np.ndarray:
             [sin, cos, center_y - 0.5 - middle * (sin + cos)],
         ]
     )
+    cv2 = load_runtime("cv2")
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(rgb, to_source, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)

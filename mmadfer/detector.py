@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mmadfer.postprocess import Box
 from mmadfer.preprocess import check_rgb
+from mmadfer.runtimes import explain_missing, load_runtime
 
 # Larger frames are shrunk before detection: the models look at 128 and 192 px, and MediaPipe's own way down from 4K
 # costs more than everything else together.
 _LARGEST_SIDE = 1280
+# The models know heads tilted up to here; what they report beyond is mostly something else, degrees.
+_LARGEST_TILT = 45.0
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,12 @@ class DetectorModel:
     """Side of the square crop, in sides of the detected box."""
     shift: tuple[float, float]
     """Centre of the crop relative to the box's centre, in sides of the box; right and down are positive."""
-    max_tilt: float = 90.0
-    """Eyes tilted by more than this are no face's, degrees."""
 
 
 SHORT_RANGE = DetectorModel("face_detection_short_range.tflite", 0.5, 1.26, (-0.02, -0.13))
 """For faces from about 80 px in a 640 px frame; few false ones."""
-FULL_RANGE = DetectorModel("face_detection_full_range_sparse.tflite", 0.7, 1.16, (-0.01, -0.07), max_tilt=45.0)
-"""For small faces; below this score every fifth picture without a face shows one, and lying "eyes" are false at any."""
+FULL_RANGE = DetectorModel("face_detection_full_range_sparse.tflite", 0.7, 1.16, (-0.01, -0.07))
+"""For small faces; below this score every fifth picture without a face shows one."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class FaceDetector:
 
     def __init__(self) -> None:
         """Load MediaPipe and the short-range model. Raises ImportError naming what to install where it cannot."""
-        self._mediapipe = load_mediapipe()
+        self._mediapipe = load_runtime("mediapipe")
         self._tasks: dict[str, Any] = {SHORT_RANGE.file: self._load(SHORT_RANGE)}
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
@@ -76,13 +75,14 @@ class FaceDetector:
             self._tasks.popitem()[1].close()
 
     def _load(self, model: DetectorModel) -> Any:
-        vision = importlib.import_module("mediapipe.tasks.python.vision")
-        base = importlib.import_module("mediapipe.tasks.python").BaseOptions
+        vision = load_runtime("mediapipe.tasks.python.vision")
+        base = load_runtime("mediapipe.tasks.python").BaseOptions
         data = resources.files("mmadfer.assets").joinpath(model.file).read_bytes()
         options = vision.FaceDetectorOptions(
             base_options=base(model_asset_buffer=data), min_detection_confidence=model.min_score
         )
-        return vision.FaceDetector.create_from_options(options)
+        with explain_missing("mediapipe"):  # only now does it load its own compiled library
+            return vision.FaceDetector.create_from_options(options)
 
     def _run(self, model: DetectorModel, image: np.ndarray, factor: float) -> list[Detection]:
         if model.file not in self._tasks:
@@ -96,23 +96,8 @@ class FaceDetector:
             box = Box(b.origin_x * factor, b.origin_y * factor, b.width * factor, b.height * factor)
             points = tuple((p.x * width * factor, p.y * height * factor) for p in face.keypoints)
             faces.append(Detection(box, face.categories[0].score, points, model))
-        upright = [face for face in faces if abs(face.eye_angle) <= model.max_tilt]
+        upright = [face for face in faces if abs(face.eye_angle) <= _LARGEST_TILT]
         return sorted(upright, key=lambda face: -face.score)
-
-
-def load_mediapipe() -> Any:
-    """Return the `mediapipe` module. Raises ImportError in one sentence that names what to install where it fails."""
-    try:
-        return importlib.import_module("mediapipe")
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "finding faces needs mediapipe, which is not installed: pip install 'mediapipe>=1.2'"
-        ) from error
-    except (ImportError, OSError) as error:
-        raise ImportError(
-            f"mediapipe cannot start, a system library is missing ({error}); "
-            "on Debian or Ubuntu: apt-get install libgl1 libegl1 libgles2 libglib2.0-0"
-        ) from error
 
 
 def _shrunk(rgb: np.ndarray) -> tuple[np.ndarray, float]:
@@ -121,4 +106,5 @@ def _shrunk(rgb: np.ndarray) -> tuple[np.ndarray, float]:
     if factor <= 1:
         return np.ascontiguousarray(rgb), 1.0
     size = (max(1, round(rgb.shape[1] / factor)), max(1, round(rgb.shape[0] / factor)))
+    cv2 = load_runtime("cv2")
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), factor
