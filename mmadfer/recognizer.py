@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -99,28 +100,24 @@ class EmotionRecognizer:
         hop = self.spec.hop_seconds if hop is None else hop
         if hop <= 0:
             raise ValueError(f"hop must be above 0 seconds, got {hop}")
-        with media.open_media(path) as file:
-            for window in file_windows(file, self.spec, hop):
-                yield self.predict(window)
-                if progress:
-                    progress(window.end, max(file.duration or window.end, window.end))
+        file = media.open_media(path)
+        for window in file_windows(file, self.spec, hop):
+            yield self.predict(window)
+            if progress:
+                progress(window.end, max(file.duration, window.end))
 
 
 def file_windows(file: media.MediaFile, spec: InputSpec, hop: float) -> Iterator[Window]:
     """Yield the window that ends at each multiple of ``hop`` (s), and the one at the file's end, as if it were live."""
-    stream = AVWindow(spec)
-    try:
-        next_end = hop
-        pending = False
+    with contextlib.closing(AVWindow(spec)) as stream:
+        hops = 1
         for packet in file.packets():
-            while packet.time > next_end:
-                if pending:
-                    yield stream.window(end=next_end)
-                    pending = False
-                next_end += hop
-            stream.push(packet)
-            pending = True
-        if pending:
-            yield stream.window()
-    finally:
-        stream.close()
+            while packet.time > hops * hop:
+                yield stream.window(end=hops * hop)
+                hops += 1
+            if isinstance(packet, media.VideoFrame):
+                stream.push_frame(packet.time, packet.rgb)
+            else:
+                stream.push_audio(packet.waveform, packet.sample_rate, packet.time)
+        # What is left since the last whole hop; all of it in a file shorter than one.
+        yield stream.window(end=max(file.duration, (hops - 1) * hop))

@@ -1,0 +1,136 @@
+"""Window to answer, and whole files, with a small model on the real clips."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from test_model import TINY
+
+import mmadfer
+from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.media import open_media
+from mmadfer.model import untrained_model
+from mmadfer.postprocess import Box, State
+from mmadfer.preprocess import model_inputs
+from mmadfer.recognizer import EmotionRecognizer, file_windows
+from mmadfer.stream import Window
+
+SPEC = InputSpec(image_size=32)
+
+
+def small_model(trained=True):
+    model = untrained_model(SPEC, TINY)
+    model.info = WeightsInfo("small", trained, temperature=2.0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Return a file of small weights that count as trained."""
+    return mmadfer.save_model(small_model(), tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+def window(**changes):
+    """Return a full window of noise."""
+    random = np.random.RandomState(0)
+    crops = list(random.randint(0, 256, (16, 32, 32, 3), dtype=np.uint8))
+    whole = Window(3.0, 0.0, crops, [0.2 * k for k in range(16)], random.randn(1, 132300).astype(np.float32) * 0.1,
+                   44100, Box(1, 2, 30, 30), (), 0.0, 1)  # fmt: skip
+    return dataclasses.replace(whole, **changes)
+
+
+def test_a_window_gets_the_models_own_answer_at_its_temperature():
+    recognizer = EmotionRecognizer(small_model(), device="cpu")
+    recognizer.warmup()
+    given = window()
+    prediction = recognizer.predict(given)
+    with torch.no_grad():
+        inputs = model_inputs(given.crops, given.waveform, given.sample_rate, SPEC)
+        expected = (small_model()(*inputs)[0] / 2.0).softmax(-1)
+    ours = torch.tensor([prediction.probabilities[label] for label in SPEC.labels])
+    difference = (ours - expected).abs().max().item()
+    assert difference < 0.005, f"off by {difference:.1e}"
+    assert prediction.label == SPEC.labels[int(ours.argmax())]
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert (prediction.time, prediction.face, prediction.has_audio) == (3.0, Box(1, 2, 30, 30), True)
+    assert prediction.trusted
+    assert prediction.latency_ms > 0
+    recognizer.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained", "trusted", "has_audio"),
+    [
+        ({"waveform": None, "sample_rate": 0, "states": (State.NO_SOUND,)}, True, True, False),
+        ({"crops": [], "frame_times": [], "face": None, "states": (State.NO_FACE,)}, True, False, True),
+        ({"states": (State.FACE_LOST,), "face_lost_s": 0.4}, True, True, True),
+        ({}, False, False, True),
+    ],
+)
+def test_what_is_missing_is_said_and_decides_trust(changes, trained, trusted, has_audio):
+    prediction = EmotionRecognizer(small_model(trained), device="cpu").predict(window(**changes))
+    assert prediction.trusted is trusted
+    assert prediction.has_audio is has_audio
+    assert set(changes.get("states", ())) <= set(prediction.states)
+    assert (State.UNTRAINED in prediction.states) is not trained
+    assert prediction.face_lost_s == changes.get("face_lost_s", 0.0)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+
+
+def test_describe_names_weights_engine_and_device():
+    assert EmotionRecognizer(small_model(False), device="cpu").describe().startswith("small weights, 32 px, PyTorch ")
+    recognizer = EmotionRecognizer(small_model(), device="cpu")
+    assert recognizer.describe().startswith("small, 32 px, PyTorch ")
+    assert recognizer.device == "cpu"
+
+
+def test_a_file_gets_one_answer_per_hop(weights, clips):
+    recognizer = EmotionRecognizer.from_pretrained(weights, device="cpu")
+    steps = []
+    clip = clips / "derived_face_jfk_6s_44k.mp4"
+    predictions = recognizer.predict_file(clip, progress=lambda done, total: steps.append((done, total)))
+    duration, hop = open_media(clip).duration, SPEC.window_seconds / 16
+    assert len(predictions) == math.ceil(duration / hop)
+    assert [p.time for p in predictions[:-1]] == pytest.approx([hop * (k + 1) for k in range(len(predictions) - 1)])
+    assert predictions[-1].time == pytest.approx(duration, abs=hop)
+    assert all(p.face and p.has_audio and p.trusted for p in predictions)
+    assert State.WINDOW_FILLING in predictions[0].states
+    assert predictions[-1].states == ()
+    assert steps[-1][0] == predictions[-1].time
+    assert len({p.label for p in predictions}) >= 1
+    assert len({tuple(p.probabilities.values()) for p in predictions}) > 1
+
+
+@pytest.mark.parametrize(
+    ("clip", "face", "sound"),
+    [("intel_asl_thanks.mkv", True, False), ("jfk.flac", False, True), ("pyfeat_single_face.jpg", True, False)],
+)
+def test_files_without_face_or_sound(weights, clips, clip, face, sound):
+    predictions = EmotionRecognizer.from_pretrained(weights, device="cpu").predict_file(clips / clip, hop=2.0)
+    last = predictions[-1]
+    assert (last.face is not None) is face
+    assert (State.NO_FACE in last.states) is not face
+    assert last.has_audio is sound
+    assert (State.NO_SOUND in last.states) is not sound
+    assert last.trusted is face
+
+
+def test_a_long_files_windows_are_those_of_its_last_seconds(clips):
+    file = open_media(clips / "derived_face_jfk_6s_44k.mp4")
+    last = list(file_windows(file, SPEC, 1.0))[-2]
+    assert (last.start, last.end) == (3.0, 6.0)
+    assert min(last.frame_times) > last.start
+    assert last.waveform.shape[1] == pytest.approx(SPEC.window_seconds * 44100, abs=2)
+
+
+@pytest.mark.parametrize(("hop", "message"), [(0.0, "hop must be above 0 seconds, got 0"), (-1.0, "hop must be above")])
+def test_a_wrong_hop_is_refused(weights, clips, hop, message):
+    with pytest.raises(ValueError, match=message):
+        EmotionRecognizer.from_pretrained(weights, device="cpu").predict_file(clips / "jfk.flac", hop=hop)
+
+
+def test_unknown_weights_are_refused(tmp_path):
+    with pytest.raises((ValueError, OSError), match="nowhere"):
+        EmotionRecognizer.from_pretrained(tmp_path / "nowhere.pth")
