@@ -94,12 +94,15 @@ class MediaFile:
     def _audio_chunks(self) -> Iterator[AudioChunk]:
         if not self.has_audio:
             return
-        resampler = av.AudioResampler(format="fltp")  # changes the sample type only, not rate or channels
+        # Changes the sample type only, not rate or channels. Not to planar "fltp": with 8 channels or more, PyAV 18 counts
+        # a frame's planes past the end of their list and crashes.
+        resampler = av.AudioResampler(format="flt")
         expected = 0.0
         for time, frame in _decode(self.path, "audio"):
             for converted in resampler.resample(frame):
                 start = expected if time is None else time
-                waveform = converted.to_ndarray()
+                interleaved = converted.to_ndarray().reshape(-1, converted.layout.nb_channels)
+                waveform = np.ascontiguousarray(interleaved.T)
                 if converted.sample_rate != self.sample_rate or len(waveform) != self.channels:
                     _log.warning(
                         "%s: the sound's format changes at %.2f s; the rest of it is left out", self.path, start

@@ -1,0 +1,71 @@
+"""Makes the media files that tests need: any frame times, size, rotation, sound rate and channel count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+TICKS = 12_800
+"""Time base of the videos, ticks a second."""
+
+
+def gradient(width: int, height: int) -> np.ndarray:
+    """Return a picture whose left half is dark and whose top right corner is red, so that turns show."""
+    rgb = np.zeros((height, width, 3), np.uint8)
+    rgb[:, width // 2 :] = 200
+    rgb[: height // 2, width // 2 :] = (220, 20, 20)
+    return rgb
+
+
+def write_media(
+    path: Path,
+    frames: Iterable[tuple[float, np.ndarray]] = (),
+    waveform: np.ndarray | None = None,
+    sample_rate: int = 44_100,
+    rotation: int = 0,
+    codecs: tuple[str, str] = ("mpeg4", "flac"),
+    audio_start: float = 0.0,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write ``frames`` ((time in s, rgb)) and ``waveform`` `(channels, n)` to ``path``; return it."""
+    frames = list(frames)
+    with av.open(str(path), "w", options=options or {}) as container:
+        video = None
+        if frames:
+            video = container.add_stream(codecs[0], rate=25)
+            video.height, video.width = frames[0][1].shape[:2]
+            video.pix_fmt = "yuv420p"
+            video.time_base = video.codec_context.time_base = Fraction(1, TICKS)
+            video.bit_rate = 4_000_000
+            if rotation:
+                video.set_display_rotation(rotation)
+        if waveform is not None:
+            layout = {1: "mono", 2: "stereo", 8: "7.1"}[len(waveform)]
+            sound = container.add_stream(codecs[1], rate=sample_rate, layout=layout)
+        for time, rgb in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(format="yuv420p")
+            picture.pts, picture.time_base = round(time * TICKS), Fraction(1, TICKS)
+            container.mux(video.encode(picture))
+        if video is not None:
+            container.mux(video.encode())
+        if waveform is not None:
+            samples = np.clip(np.round(waveform * 32768), -32768, 32767).astype(np.int16)
+            for i in range(0, samples.shape[1], 1024):
+                piece = np.ascontiguousarray(samples[:, i : i + 1024].T.reshape(1, -1))
+                block = av.AudioFrame.from_ndarray(piece, format="s16", layout=layout)
+                block.sample_rate, block.time_base = sample_rate, Fraction(1, sample_rate)
+                block.pts = i + round(audio_start * sample_rate)
+                container.mux(sound.encode(block))
+            container.mux(sound.encode())
+    return path
+
+
+def tone(sample_rate: int, seconds: float, channels: int = 1) -> np.ndarray:
+    """Return a tone of 440 Hz `(channels, samples)` float32, each channel a little quieter than the one before."""
+    t = np.arange(round(sample_rate * seconds)) / sample_rate
+    wave = 0.5 * np.sin(2 * np.pi * 440 * t)
+    return np.stack([wave / (1 + c) for c in range(channels)]).astype(np.float32)
