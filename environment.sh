@@ -14,7 +14,9 @@ LIVE_NEEDS=(
     lib:libglib-2.0.so.0=libglib2.0-0
     lib:libportaudio.so.2=libportaudio2
 )
+# The tests record from PulseAudio and drive a browser by Playwright, whose Node loads libatomic.
 TEST_NEEDS=(
+    lib:libatomic.so.1=libatomic1
     cmd:pulseaudio=pulseaudio
     cmd:pactl=pulseaudio-utils
     cmd:arecord=alsa-utils
@@ -115,13 +117,15 @@ install_package() {
 
 # The browser that the tests drive: the system's, else the one that Playwright brings (Ubuntu's package is a snap).
 test_browser() {
-    local name
+    local name with_deps=""
     for name in chromium chromium-browser google-chrome; do
         if command -v "$name" >/dev/null; then return 0; fi
     done
-    if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]' && apt_install chromium; then return 0; fi
-    say "installing Playwright's Chromium"
-    quietly "$PYTHON" -m playwright install chromium ||
+    if compgen -G "${PLAYWRIGHT_BROWSERS_PATH:-${HOME:-}/.cache/ms-playwright}/chromium*" >/dev/null; then return 0; fi
+    say "installing Chromium"
+    if apt_install chromium 2>/dev/null; then return 0; fi
+    if command -v apt-get >/dev/null && as_root 2>/dev/null; then with_deps=--with-deps; fi
+    quietly "$PYTHON" -m playwright install $with_deps chromium ||
         say "please install Chromium (Debian: apt-get install chromium)"
 }
 
