@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from demo.protocol import Close, ProtocolError
 from demo.rate import RateMeter
@@ -137,6 +138,9 @@ class Intake:
             raise ProtocolError(f"the sample index jumped by {jump}, more than {MAX_JUMP_SECONDS:.0f} s", Close.POLICY)
 
     def _run(self) -> None:
+        # Blocks of sound are too small to share among threads: waiting for each other takes longer than the work. The
+        # setting holds for the calling thread, and for threads that start later and set nothing themselves.
+        torch.set_num_threads(1)
         # The detector is loaded here and not in the receive loop, which must go on meanwhile.
         window = self._listener.make_window()
         self.window = window

@@ -34,9 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(arguments: argparse.Namespace) -> None:
     """Raise ValueError or FileNotFoundError, in one sentence, for arguments that cannot be meant."""
     if arguments.source == "local" and arguments.share:
-        raise ValueError(
-            "--source local with --share would show this machine's camera to anyone; leave one out"
-        )
+        raise ValueError("--source local with --share would show this machine's camera to anyone; leave one out")
     if arguments.source not in ("browser", "local") and not Path(arguments.source).is_file():
         raise FileNotFoundError(f"--source must be browser, local or a file, and there is no file {arguments.source}")
     if arguments.port is not None and not 1 <= arguments.port <= 65535:

@@ -20,8 +20,8 @@ import(`${window.location.origin}${base}/live/page/main.js`).then((page) => page
 """
 
 QUIET_FRAME = """
-.gradio-container { padding: 0 !important; }
-.gradio-container main.fillable { max-width: none; padding: 12px clamp(8px, 2vw, 28px); }
+.gradio-container .main.app { max-width: none; padding: 8px clamp(10px, 2vw, 28px); }
+#live .html-container { padding: 0; }
 """
 
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+import torch
+
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.postprocess import Prediction
 
@@ -65,6 +67,7 @@ class Worker:
         self._sessions: list[Session] = []
         self._served: dict[int, tuple[int, float]] = {}
         self._stopped = False
+        self._torch_threads = torch.get_num_threads()
         self.loaded = threading.Event()
         """Set when the model is ready or has failed to load."""
         self.recognizer: Recognizer | None = None
@@ -111,6 +114,7 @@ class Worker:
     def _run(self) -> None:
         recognizer = self.recognizer
         assert recognizer is not None
+        torch.set_num_threads(self._torch_threads)  # the intake threads set 1 for themselves and for later threads
         if recognizer.device.startswith("cpu"):
             lower_priority()
         try:

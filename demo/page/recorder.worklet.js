@@ -1,10 +1,12 @@
 // Runs on the browser's audio thread: blocks of 512 int16 samples with the running index of the first one.
 
 const BLOCK = 512;
+const SETTLING = 0.2; // s; a microphone that has just been connected misses a beat, which is no lost sound
 
 class Recorder extends AudioWorkletProcessor {
   constructor() {
     super();
+    this.opened = null;
     this.first = null;
     this.block = new Int16Array(BLOCK);
     this.filled = 0;
@@ -17,6 +19,8 @@ class Recorder extends AudioWorkletProcessor {
   process(inputs) {
     const samples = inputs[0]?.[0]; // the left channel: the one that the method listens to
     // The index follows the clock of the sound card, so that samples which never came show as a jump.
+    this.opened ??= currentTime;
+    if (currentTime - this.opened < SETTLING) return this.alive;
     this.first ??= currentFrame;
     if (samples) {
       if (this.filled === 0) this.start = currentFrame - this.first;

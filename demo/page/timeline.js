@@ -37,29 +37,40 @@ export class Timeline {
     const now = performance.now() / 1000;
     context.clearRect(0, 0, width, height);
     const x = (answer) => width * (1 - (now - answer.at) / SPAN);
-    for (let i = 1; i < this.answers.length; i += 1) {
-      const [left, right] = [this.answers[i - 1], this.answers[i]];
-      if (right.at - left.at > LONGEST_STEP || x(right) < 0) continue;
-      context.globalAlpha = left.trusted && right.trusted ? 0.92 : 0.22;
-      this.#drawStep(context, height, x(left), x(right), left.values, right.values);
+    for (const run of runs(this.answers)) {
+      context.globalAlpha = run[0].trusted ? 0.92 : 0.22;
+      this.#drawRun(context, height, run, x);
     }
     context.globalAlpha = 1;
   }
 
-  #drawStep(context, height, fromX, toX, from, to) {
-    let [top, nextTop] = [0, 0];
+  #drawRun(context, height, run, x) {
+    let upper = run.map(() => 0);
     this.labels.forEach((name, k) => {
-      const [bottom, nextBottom] = [top + from[k] * height, nextTop + to[k] * height];
+      const lower = run.map((answer, i) => upper[i] + answer.values[k]);
       context.beginPath();
-      // Half a pixel of overlap hides the seams between steps.
-      context.moveTo(fromX - 0.5, top);
-      context.lineTo(toX + 0.5, nextTop);
-      context.lineTo(toX + 0.5, nextBottom);
-      context.lineTo(fromX - 0.5, bottom);
+      run.forEach((answer, i) => context.lineTo(x(answer), upper[i] * height));
+      for (let i = run.length - 1; i >= 0; i -= 1) context.lineTo(x(run[i]), lower[i] * height);
       context.closePath();
       context.fillStyle = colorOf(name, k);
       context.fill();
-      [top, nextTop] = [bottom, nextBottom];
+      upper = lower;
     });
   }
+}
+
+// Stretches of answers that belong together: no long pause between them, and all shown or all dimmed.
+function runs(answers) {
+  const found = [];
+  answers.forEach((answer, i) => {
+    const before = answers[i - 1];
+    const run = found[found.length - 1];
+    if (!before || answer.at - before.at > LONGEST_STEP) {
+      found.push([answer]);
+    } else {
+      run.push(answer); // where trust changes, this answer ends one stretch and begins the next
+      if (answer.trusted !== before.trusted) found.push([answer]);
+    }
+  });
+  return found.filter((run) => run.length > 1);
 }

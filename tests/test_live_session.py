@@ -1,0 +1,203 @@
+"""Intake and session: newest frame wins, no sound is lost, and what a page is told follows what came in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from demo.intake import Frame, Intake, SeenFrame, Sound
+from demo.outbox import Outbox
+from demo.protocol import HEADER, Kind, ProtocolError
+from demo.session import Session, SpectrogramFeed
+from mmadfer.config import InputSpec
+from mmadfer.logmel import log_mel
+from mmadfer.media import open_media
+from mmadfer.stream import AVWindow
+
+RATE = 44_100
+GREY = np.full((48, 64, 3), 128, np.uint8)
+
+
+def until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
+    """Wait until ``condition`` holds; False where it does not within ``seconds``."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def sound(index: int, count: int = 512, value: float = 0.1) -> Sound:
+    return Sound(index, index / RATE, np.full((1, count), value, np.float32), RATE)
+
+
+class Listener:
+    """Remembers what the intake tells; `gate` lets it take frames one by one."""
+
+    def __init__(self) -> None:
+        self.frames: list[SeenFrame] = []
+        self.sounds: list[Sound] = []
+        self.errors: list[ProtocolError] = []
+        self.gate = threading.Event()
+
+    def make_window(self) -> AVWindow:
+        return AVWindow(InputSpec(image_size=112))
+
+    def on_frame(self, seen: SeenFrame) -> None:
+        self.frames.append(seen)
+        self.gate.wait(10)
+
+    def on_sound(self, sound: Sound) -> None:
+        self.sounds.append(sound)
+
+    def on_error(self, error: ProtocolError) -> None:
+        self.errors.append(error)
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def intake(listener: Listener) -> Iterator[Intake]:
+    made = Intake(listener, "test")
+    yield made
+    listener.gate.set()
+    made.stop()
+    made.join(5)
+
+
+def test_while_a_frame_is_looked_at_only_the_newest_waits(intake: Intake, listener: Listener) -> None:
+    intake.offer_frame(Frame(0, 0.0, GREY))
+    assert until(lambda: listener.frames)
+    for number in range(1, 40):
+        intake.offer_frame(Frame(number, number / 15, GREY))
+    listener.gate.set()
+    assert until(lambda: len(listener.frames) == 2)
+    time.sleep(0.05)
+    assert [seen.frame.sequence for seen in listener.frames] == [0, 39]
+    assert intake.frames_replaced == 38
+
+
+def test_a_frame_that_was_overtaken_is_left_out(intake: Intake, listener: Listener) -> None:
+    listener.gate.set()
+    for number in (3, 2, 5, 4, 5):
+        intake.offer_frame(Frame(number, number / 15, GREY))
+        until(lambda wanted=number: listener.frames and listener.frames[-1].frame.sequence >= wanted)
+    assert [seen.frame.sequence for seen in listener.frames] == [3, 5]
+
+
+def test_no_sound_is_lost_while_a_frame_is_looked_at(intake: Intake, listener: Listener) -> None:
+    intake.offer_frame(Frame(0, 0.0, GREY))
+    assert until(lambda: listener.frames)
+    for block in range(400):
+        intake.offer_sound(sound(512 * block))
+    listener.gate.set()
+    assert until(lambda: len(listener.sounds) == 400), f"only {len(listener.sounds)} of 400 blocks came through"
+    assert [s.index for s in listener.sounds] == [512 * block for block in range(400)]
+    assert intake.index_gaps == 0
+    assert intake.sound_seconds == pytest.approx(400 * 512 / RATE)
+
+
+def test_a_jump_of_the_index_is_counted_and_a_wild_one_refused(intake: Intake) -> None:
+    for index in (0, 512, 2048):
+        intake.offer_sound(sound(index))
+    assert intake.index_gaps == 1
+    with pytest.raises(ProtocolError, match="jumped by"):
+        intake.offer_sound(sound(10**12))
+
+
+def test_sound_far_ahead_of_real_time_is_refused(intake: Intake, listener: Listener) -> None:
+    intake.offer_frame(Frame(0, 0.0, GREY))
+    assert until(lambda: listener.frames)
+    with pytest.raises(ProtocolError, match="ahead of real time"):
+        for second in range(40):
+            intake.offer_sound(sound(second * RATE, RATE))
+
+
+@pytest.mark.parametrize("jpeg", [b"\xff\xd8 not a picture", b""], ids=["damaged", "empty"])
+def test_a_frame_that_cannot_be_decoded_ends_the_intake_in_words(
+    intake: Intake, listener: Listener, jpeg: bytes
+) -> None:
+    intake.offer_frame(Frame(0, 0.0, jpeg))
+    assert until(lambda: listener.errors)
+    intake.join(2)
+    assert "frame" in str(listener.errors[0])
+
+
+def test_the_spectrogram_that_is_sent_is_the_models_own(clips: Path) -> None:
+    waveform = open_media(clips / "jfk.flac").read_audio()
+    assert waveform is not None
+    waveform = waveform[:, : 3 * RATE]
+    feed, got, index = SpectrogramFeed(InputSpec(), RATE), [], 0
+    for length in np.random.default_rng(1).integers(100, 3000, 200):
+        piece = waveform[:, index : index + length]
+        if piece.size and (message := feed.push(Sound(index, index / RATE, piece, RATE))):
+            kind, _, column = HEADER.unpack_from(message)
+            assert (kind, int(column)) == (Kind.MEL, sum(len(part) for part in got))
+            got.append(np.frombuffer(message[HEADER.size :], np.uint8).reshape(-1, 128))
+        index += piece.shape[1]
+    columns = np.concatenate(got)
+    wanted = np.clip((np.asarray(log_mel(waveform, RATE)) + 14) * 255 / 18, 0, 255).astype(np.uint8)[: len(columns)]
+    assert len(columns) > 280
+    np.testing.assert_array_equal(columns, wanted)
+
+
+async def told_about_a_face(clip: Path) -> tuple[list[dict], Session]:
+    """Send a clip's first frames as JPEG and return what the page is told."""
+    session = Session(InputSpec(image_size=112))
+    outbox = Outbox(asyncio.get_running_loop())
+    session.add(outbox)
+    told: list[dict] = []
+
+    class Page:
+        async def send_text(self, data: str) -> None:
+            told.append(json.loads(data))
+
+        async def send_bytes(self, data: bytes) -> None: ...
+
+        async def close(self, code: int = 1000, reason: str | None = None) -> None: ...
+
+    sender = asyncio.create_task(outbox.drain(Page()))
+    for number, (moment, rgb) in zip(range(8), open_media(clip).frames(), strict=False):
+        jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
+        session.intake.offer_frame(Frame(number, moment, jpeg))
+        for _ in range(500):
+            if told and told[-1]["sequence"] == number:
+                break
+            await asyncio.sleep(0.01)
+    sender.cancel()
+    session.stop()
+    session.intake.join(5)
+    return told, session
+
+
+def test_each_frame_is_acknowledged_with_its_face_box_as_shares_of_the_frame(clips: Path) -> None:
+    told, session = asyncio.run(told_about_a_face(clips / "pyfeat_single_face.mp4"))
+    assert [m["sequence"] for m in told] == list(range(8))
+    x, y, width, height, _ = told[-1]["box"]
+    # The clip's face is about 213 px high in 640 x 360 px, right of the middle or near it.
+    assert 0.2 < width < 0.6 and 0.3 < height < 0.9, told[-1]["box"]
+    assert 0.1 < x + width / 2 < 0.9 and 0.2 < y + height / 2 < 0.9, told[-1]["box"]
+    assert session.counters.frames == 8
+
+
+def test_a_stopped_session_leaves_no_thread_and_gives_no_window() -> None:
+    session = Session(InputSpec(image_size=112))
+    name = f"intake-{session.number}"
+    session.intake.offer_frame(Frame(0, 0.0, GREY))
+    assert until(lambda: session.counters.frames)
+    assert session.window() is not None
+    session.stop()
+    assert until(lambda: name not in [thread.name for thread in threading.enumerate()], 2.0)
+    assert session.window() is None
