@@ -9,9 +9,9 @@ import torch
 
 from mmadfer.config import MelSpec
 
-# Every call of the filter bank gets exactly this many analysis frames, and frame i always stands at place i % 32: a
+# Every call of the filter bank gets exactly this many analysis frames, and frame i always stands at place i % 16: a
 # matrix product's last bits depend on its shape, so only calls of one shape agree to the bit under any chunking.
-_BLOCK = 32
+_BLOCK = 16
 
 
 def log_mel(
