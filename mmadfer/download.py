@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -136,7 +137,7 @@ def _require_space(folder: Path, needed: int) -> None:
         raise OSError(f"the disk of {folder} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are to come")
 
 
-def _copy(response: http.client.HTTPResponse, file, start: int, total: int, progress: bool) -> None:  # noqa: ANN001
+def _copy(response: http.client.HTTPResponse, file: BinaryIO, start: int, total: int, progress: bool) -> None:
     bar = tqdm(total=total or None, initial=start, unit="B", unit_scale=True, disable=None if progress else True)
     with bar:
         # read1 returns what has come: a break then loses nothing of it, where read would drop up to a whole chunk
