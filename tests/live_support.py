@@ -1,4 +1,4 @@
-"""What the live tests and benchmarks share: a fast recogniser whose answers follow the input, fake devices, a server."""
+"""What live tests and benchmarks share: a fast recogniser whose answers follow the input, fake devices, a server."""
 
 from __future__ import annotations
 
@@ -102,11 +102,13 @@ def chromium_arguments(camera: Path | None, microphone: Path | None, allow: bool
 
 
 def serve(port: int) -> None:
-    """Run the app on ``port`` until killed; the reconnection test kills this process."""
+    """Run the app on ``port`` until killed, once a line comes in; the reconnection test kills this process."""
     from demo.app import App
 
+    sys.stdin.readline()
     app = App(load=FollowingRecognizer)
-    print(app.launch(port=port), flush=True)
+    sys.stdout.write(f"{app.launch(port=port)}\n")
+    sys.stdout.flush()
     app.load()
     while True:
         time.sleep(60)

@@ -13,7 +13,7 @@ export class Reading {
     this.announce = announce;
     this.rows = [];
     this.labels = [];
-    this.announced = { text: "", at: 0 };
+    this.announced = { text: "", at: -Infinity };
   }
 
   setLabels(labels) {
@@ -28,7 +28,7 @@ export class Reading {
     const ranked = this.labels.map((name, i) => ({ name, value: probabilities[i] })).sort((a, b) => b.value - a.value);
     this.list.classList.toggle("mm-dim", label === null);
     this.rows.forEach((row, i) => {
-      row.fill.style.transform = `scaleX(${probabilities[i]})`;
+      row.fill.style.transform = `translateX(${100 * (probabilities[i] - 1)}%)`;
       row.value.textContent = percent(probabilities[i]);
       row.item.dataset.value = probabilities[i];
       row.item.classList.toggle("mm-top", label !== null && this.labels[i] === label);

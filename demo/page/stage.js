@@ -91,7 +91,7 @@ export class Stage {
   #drawCaption(context, left, top, width, scale, color) {
     context.font = `600 ${14 * scale}px system-ui, sans-serif`;
     const textWidth = context.measureText(this.caption.text).width;
-    const boxWidth = textWidth + 20 * scale;
+    const boxWidth = textWidth + 32 * scale;
     const boxHeight = 26 * scale;
     const x = Math.min(Math.max(left, 6 * scale), width - boxWidth - 6 * scale);
     const y = Math.max(top - boxHeight - 6 * scale, 6 * scale);
