@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -12,6 +13,8 @@ from mmadfer.config import MelSpec
 # Every call of the filter bank gets exactly this many analysis frames, and frame i always stands at place i % 16: a
 # matrix product's last bits depend on its shape, so only calls of one shape agree to the bit under any chunking.
 _BLOCK = 16
+_PREEMPHASIS = 0.97
+"""Share of the sample before that Kaldi takes off each sample."""
 
 
 def log_mel(
@@ -33,6 +36,43 @@ def log_mel(
     return columns.push(waveform)
 
 
+class FilterBank:
+    """Kaldi's filter bank for analysis frames of one rate, with its tables made once.
+
+    It computes what `torchaudio.compliance.kaldi.fbank` does, which makes its tables anew at every call: for a live
+    stream that is half of the time.
+    """
+
+    def __init__(self, mel: MelSpec, sample_rate: int) -> None:
+        """Args: mel: settings. sample_rate: Hz."""
+        from torchaudio.compliance.kaldi import get_mel_banks
+
+        length = mel.samples(mel.frame_length, sample_rate)
+        self._fft = 1 << (length - 1).bit_length()
+        self._window = torch.hann_window(length, periodic=False)
+        with warnings.catch_warnings():
+            # At 8 kHz the lowest of 128 mel bins hold no FFT bin; their constant is what the official code gives too.
+            warnings.simplefilter("ignore", UserWarning)
+            banks, _ = get_mel_banks(
+                mel.bins, self._fft, float(sample_rate), mel.low_frequency, 0.0, 100.0, -500.0, 1.0
+            )
+        self._banks = torch.nn.functional.pad(banks, (0, 1)).T  # the Nyquist bin counts for nothing
+
+    def columns(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return the log-mel features `(n, bins)` of analysis frames `(n, samples)`."""
+        frames = frames - frames.mean(dim=1, keepdim=True)
+        before = torch.cat((frames[:, :1], frames[:, :-1]), dim=1)
+        frames = (frames - _PREEMPHASIS * before) * self._window
+        power = torch.fft.rfft(frames, n=self._fft).abs().square()
+        return (power @ self._banks).clamp_min(torch.finfo(torch.float32).eps).log()
+
+
+@functools.lru_cache(maxsize=8)
+def filter_bank(mel: MelSpec, sample_rate: int) -> FilterBank:
+    """Return the filter bank of ``mel`` at ``sample_rate`` (Hz), made at the first call."""
+    return FilterBank(mel, sample_rate)
+
+
 class LogMel:
     """Log-mel columns of a stream: push sound in pieces of any size, get the columns that became complete.
 
@@ -47,6 +87,7 @@ class LogMel:
         self._shift = self.mel.samples(self.mel.frame_shift, sample_rate)
         if self._shift < 1 or sample_rate / 2 <= self.mel.low_frequency:
             raise ValueError(f"a sample rate of {sample_rate} Hz is too low for log-mel features; use 8000 Hz or more")
+        self._bank = filter_bank(self.mel, sample_rate)
         self.reset()
 
     def reset(self) -> None:
@@ -77,25 +118,8 @@ class LogMel:
         return max(0, min(_BLOCK, frames))
 
     def _block(self, complete: int) -> torch.Tensor:
-        from torchaudio.compliance.kaldi import fbank
-
         samples = self.samples_for(_BLOCK)
-        sound = torch.zeros(1, samples)
+        sound = torch.zeros(samples)
         used = min(self.samples_for(complete), samples)
-        sound[0, :used] = self._tail[:used]
-        with warnings.catch_warnings():
-            # At 8 kHz the lowest of 128 mel bins hold no FFT bin; their constant is what the official code gives too.
-            warnings.simplefilter("ignore", UserWarning)
-            columns = fbank(
-                sound,
-                htk_compat=True,
-                sample_frequency=self.sample_rate,
-                use_energy=False,
-                window_type="hanning",
-                num_mel_bins=self.mel.bins,
-                dither=0.0,
-                frame_length=self.mel.frame_length * 1000,
-                frame_shift=self.mel.frame_shift * 1000,
-                low_freq=self.mel.low_frequency,
-            )
-        return columns[:complete]
+        sound[:used] = self._tail[:used]
+        return self._bank.columns(sound.unfold(0, self._length, self._shift))[:complete]

@@ -1,0 +1,132 @@
+"""Time of everything but the model, per camera frame, on one core: `python -m benchmarks.input`.
+
+Each frame comes as a browser sends it (a 640 x 480 JPEG of quality 80) with its share of 48 kHz stereo sound, and goes
+through the same objects as live: decode, face, crop, the spectrogram's new columns for the page, and the window. The
+model's input tensors, made once per answer and not per frame, are a row of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import platform
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import torch
+
+from mmadfer.config import InputSpec
+from mmadfer.faces import FaceTracker, crop
+from mmadfer.logmel import LogMel
+from mmadfer.media import open_media
+from mmadfer.preprocess import model_inputs, resample
+from mmadfer.stream import AVWindow
+
+CLIPS = pathlib.Path(__file__).parent.parent / "tests" / "data" / "clips"
+FPS = 15
+RATE = 48_000
+TARGET_MS = 15.0
+
+
+class Stopwatch:
+    """Collects the times of named steps, ms."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, list[float]] = defaultdict(list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time the body of a `with` as one run of the step ``name``."""
+        start = time.perf_counter()
+        yield
+        self.times[name].append(1000 * (time.perf_counter() - start))
+
+
+def one_core() -> None:
+    """Keep this process, OpenCV and PyTorch on one core."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def jpegs(name: str) -> list[np.ndarray]:
+    """Return a clip's frames as 640 x 480 JPEG files, scaled and cut to that size."""
+    files = []
+    for _, rgb in open_media(CLIPS / name).frames():
+        scale = max(640 / rgb.shape[1], 480 / rgb.shape[0])
+        large = cv2.resize(rgb, None, fx=scale, fy=scale)
+        left = (large.shape[1] - 640) // 2
+        bgr = cv2.cvtColor(large[:480, left : left + 640], cv2.COLOR_RGB2BGR)
+        files.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 80])[1])
+    return files
+
+
+def speech() -> np.ndarray:
+    """Return 11 s of speech `(2, samples)` at `RATE`."""
+    file = open_media(CLIPS / "jfk.flac")
+    return resample(np.concatenate([w for _, w in file.audio()], axis=1), file.sample_rate, RATE).numpy()
+
+
+def measure(name: str, seconds: float, spec: InputSpec) -> Stopwatch:
+    """Return the times of the steps over ``seconds`` of a camera that shows the clip ``name`` again and again."""
+    files, sound, watch = jpegs(name), speech(), Stopwatch()
+    tracker = FaceTracker(spec)
+    window, columns = AVWindow(spec, tracker), LogMel(RATE)
+    share = RATE // FPS
+    for k in range(round(seconds * FPS)):
+        now, at = k / FPS, (k * share) % (sound.shape[1] - share)
+        chunk = sound[:, at : at + share]
+        with watch.step("frame"):
+            with watch.step("decode JPEG"):
+                rgb = cv2.imdecode(files[2 * k % len(files)], cv2.IMREAD_COLOR_RGB)
+                assert rgb is not None
+            with watch.step("face, crop, frame ring"):
+                window.push_frame(now, rgb)
+            with watch.step("sound ring"):
+                window.push_audio(chunk, RATE, now, k * share)
+            with watch.step("log-mel columns"):
+                columns.push(chunk)
+            with watch.step("window"):
+                view = window.window()
+        if view.face is not None:
+            with watch.step("(crop alone)"):
+                crop(rgb, view.face, spec.image_size)
+        if k % FPS == 0:
+            with watch.step("(tensors for one answer)"):
+                model_inputs(view.crops, view.waveform, view.sample_rate, spec)
+    window.close()
+    return watch
+
+
+def main() -> None:
+    """Print the table and the machine."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the camera stream, s (default: 20)")
+    parser.add_argument("--size", type=int, default=224, help="face size of the weights, px (default: 224)")
+    arguments = parser.parse_args()
+    one_core()
+    print(f"one core of {os.cpu_count()}, {cpu_name()}; Python {platform.python_version()}, torch {torch.__version__}")
+    for name in ("derived_face_jfk_6s_44k.mp4", "intel_asl_sorry.mkv", "pyfeat_no_face.mp4"):
+        watch = measure(name, arguments.seconds, InputSpec(image_size=arguments.size))
+        print(f"\n{name}: ms per camera frame\n{'':28}{'median':>8}{'p95':>8}")
+        for step, times in watch.times.items():
+            print(f"{step:28}{statistics.median(times):8.2f}{np.percentile(times, 95):8.2f}")
+        median = statistics.median(watch.times["frame"])
+        print(f"median {median:.1f} ms, target {TARGET_MS:.0f} ms: {'met' if median < TARGET_MS else 'MISSED'}")
+
+
+def cpu_name() -> str:
+    """Return the processor's name."""
+    info = pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+if __name__ == "__main__":
+    main()
