@@ -70,6 +70,8 @@ class Camera:
                     seen = self._stream(camera) or seen
             finally:
                 camera.release()
+            if self._stop.is_set():
+                return
             self._session.set_source_state(camera=CAMERA_GONE if seen else "No camera found on this machine")
             self._stop.wait(RETRY)
 
@@ -122,6 +124,8 @@ class Microphone:
             except (sounddevice.PortAudioError, ValueError) as error:
                 log.info("no microphone: %s", error)
                 words = "No microphone found on this machine"
+            if self._stop.is_set():
+                return
             self._session.set_source_state(microphone=words)
             self._stop.wait(RETRY)
             # PortAudio lists devices once; only starting it anew finds one that was plugged in since.

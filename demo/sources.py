@@ -103,7 +103,7 @@ class _Player:
         duration = max(end, self._media.duration)
         self._wait(duration)
         self._offset += duration
-        self._fill_silence(self._offset)
+        self._fill_silence(self._offset, slack=0.0)
 
     def _wait(self, position: float) -> float:
         """Sleep until ``position`` (s in the clip) is due, and return when that is."""
@@ -129,10 +129,11 @@ class _Player:
             self._index = max(index, self._index)
         self._push(chunk.waveform)
 
-    def _fill_silence(self, position: float) -> None:
-        # A track that ends before the picture is silent then; to the model that is no loss of sound.
+    def _fill_silence(self, position: float, slack: float = 0.25) -> None:
+        # A track that ends before the picture is silent then; to the model that is no loss of sound. The slack (s) is
+        # for sound that is only due after the frame in hand.
         missing = round(position * self._media.sample_rate) - self._index
-        if self._media.has_audio and missing > 0.25 * self._media.sample_rate:
+        if self._media.has_audio and missing > slack * self._media.sample_rate:
             self._push(np.zeros((self._media.channels, missing), np.float32))
 
     def _push(self, samples: np.ndarray) -> None:

@@ -1,0 +1,123 @@
+"""PortAudio records from a virtual microphone: a private PulseAudio whose loudspeaker is the microphone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmadfer.media import open_media
+from mmadfer.preprocess import resample
+
+pytestmark = pytest.mark.audio
+RATE = 48_000
+PROGRAMS = ("pulseaudio", "pactl", "paplay")
+
+# Runs in a process of its own: PortAudio reads its environment when it is loaded, once.
+RECORDER = """
+import sys, threading, time
+import numpy as np
+from demo.local import Microphone
+
+class Recorded:
+    def __init__(self):
+        self.intake, self.sounds = self, []
+    def offer_sound(self, sound):
+        self.sounds.append((time.monotonic(), sound))
+    def set_source_state(self, **state):
+        print(state["microphone"], flush=True)
+
+recorded, stop = Recorded(), threading.Event()
+thread = threading.Thread(target=Microphone(recorded, stop).run)
+thread.start()
+sys.stdin.readline()
+stop.set()
+thread.join()
+sounds = recorded.sounds
+np.savez(sys.argv[1], sound=np.concatenate([s.samples[0] for _, s in sounds]) if sounds else np.zeros(0),
+         arrival=[a for a, _ in sounds], time=[s.time for _, s in sounds], index=[s.index for _, s in sounds],
+         length=[s.samples.shape[1] for _, s in sounds], rate=[s.sample_rate for _, s in sounds])
+"""
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A sound server of its own; gives the environment in which programs find it."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        pytest.skip(
+            f"{', '.join(missing)} not installed (apt-get install pulseaudio pulseaudio-utils libasound2-plugins)"
+        )
+    (tmp_path / "run").mkdir(mode=0o700)
+    (tmp_path / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+    root = str(Path(__file__).parent.parent)
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "PYTHONPATH": root}
+    environment.pop("PULSE_SERVER", None)
+    loads = (
+        "module-native-protocol-unix",
+        f"module-null-sink sink_name=fake rate={RATE} channels=1",
+        "module-remap-source source_name=fakemic master=fake.monitor",
+    )
+    command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit"]
+    for load in loads:
+        command += ["-L", load]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        choose = ["pactl", "set-default-source", "fakemic"]
+        end = time.monotonic() + 20
+        while subprocess.run(choose, env=environment, capture_output=True, check=False).returncode:
+            assert server.poll() is None and time.monotonic() < end, "PulseAudio did not start"
+            time.sleep(0.2)
+        yield environment
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def write_wav(clip: Path, out: Path) -> np.ndarray:
+    waveform = open_media(clip).read_audio()
+    assert waveform is not None
+    speech = np.asarray(resample(waveform[:1], 44_100, RATE))[0, : 5 * RATE]
+    with wave.open(str(out), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((speech.clip(-1, 1) * 32767).astype("<i2").tobytes())
+    return speech
+
+
+def test_what_is_played_is_recorded_without_a_gap(pulse: dict[str, str], clips: Path, tmp_path: Path) -> None:
+    speech = write_wav(clips / "jfk.flac", tmp_path / "speech.wav")
+    command = [sys.executable, "-c", RECORDER, str(tmp_path / "got.npz")]
+    recorder = subprocess.Popen(command, env=pulse, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert recorder.stdout is not None and recorder.stdin is not None
+    assert recorder.stdout.readline() == "\n", "the microphone was not opened"  # its state: nothing is wrong
+    subprocess.run(["paplay", str(tmp_path / "speech.wav")], env=pulse, check=True, timeout=60)
+    time.sleep(0.5)
+    recorder.communicate("stop\n", timeout=30)
+    got = np.load(tmp_path / "got.npz")
+    assert (got["index"] == np.concatenate([[0], np.cumsum(got["length"])[:-1]])).all()
+    rate = int(got["rate"][0])
+    seconds = got["length"].sum() / rate
+    pace = seconds / (got["arrival"][-1] - got["arrival"][0] + got["length"][-1] / rate)
+    assert pace == pytest.approx(1.0, abs=0.05), f"sound came at {pace:.3f} of real time"
+    drift = got["time"] - got["time"][0] - got["index"] / rate
+    assert np.abs(drift).max() < 0.2, f"time stamps and samples part by {np.abs(drift).max():.3f} s"
+    heard = np.asarray(resample(got["sound"][np.newaxis].astype(np.float32), rate, RATE))[0]
+    assert best_correlation(heard, speech) > 0.9
+
+
+def best_correlation(heard: np.ndarray, speech: np.ndarray) -> float:
+    """Return the correlation of ``speech`` with the piece of ``heard`` that resembles it most."""
+    size = 1 << (len(heard) + len(speech)).bit_length()
+    products = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(speech, size)))
+    start = int(np.argmax(products[: max(1, len(heard) - len(speech))]))
+    return float(np.corrcoef(heard[start : start + len(speech)], speech)[0, 1])

@@ -1,0 +1,203 @@
+"""Sources on the server's side: a clip at its own pace, a camera that comes and goes; and the command line."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from live_support import FollowingRecognizer
+from test_live_session import until
+
+from demo import live
+from demo.app import App
+from demo.intake import Frame, Sound
+from demo.local import CAMERA_GONE, Camera, Microphone
+from demo.protocol import HEADER, Kind
+from demo.session import Session
+from demo.sources import ClipSource, open_source
+from mmadfer.config import InputSpec
+
+
+class Recorded:
+    """A session that only notes when what came."""
+
+    def __init__(self, work: float = 0.0) -> None:
+        self.frames: list[tuple[float, Frame]] = []
+        self.sounds: list[Sound] = []
+        self.states: list[dict[str, str]] = []
+        self.work = work
+        self.intake = self
+
+    def offer_frame(self, frame: Frame) -> None:
+        self.frames.append((time.monotonic(), frame))
+        time.sleep(self.work)
+
+    def offer_sound(self, sound: Sound) -> None:
+        self.sounds.append(sound)
+
+    def set_source_state(self, **state: str) -> None:
+        self.states.append(state)
+
+
+def play(clip: Path, seconds: float, work: float = 0.0) -> Recorded:
+    recorded, source = Recorded(work), ClipSource(clip)
+    source.start(recorded)  # type: ignore[arg-type]
+    time.sleep(seconds)
+    source.close()
+    return recorded
+
+
+def test_a_clip_loops_at_its_own_pace_with_unbroken_sound(clips: Path) -> None:
+    got = play(clips / "derived_asl_sorry_jfk_2s_48k.mp4", 5.5)
+    times = np.array([frame.time for _, frame in got.frames])
+    assert (len(times) - 1) / (times[-1] - times[0]) == pytest.approx(30, abs=4)
+    late = np.array([arrival for arrival, _ in got.frames]) - times
+    assert np.median(late) < 0.05, f"frames came {np.median(late):.3f} s late in the median"
+    assert [frame.sequence for _, frame in got.frames] == list(range(len(times)))
+    ends = [s.index + s.samples.shape[1] for s in got.sounds]
+    assert [s.index for s in got.sounds[1:]] == ends[:-1]
+    assert ends[-1] / 48_000 == pytest.approx(5.5, abs=0.7)
+
+
+def test_a_slow_consumer_gets_fewer_frames_and_no_drift(clips: Path) -> None:
+    got = play(clips / "intel_asl_sorry.mkv", 4.0, work=0.15)
+    lags = [arrival - frame.time for arrival, frame in got.frames]
+    assert len(got.frames) < 4 * 12
+    assert max(lags[len(lags) // 2 :]) < 0.35, f"frames came up to {max(lags):.2f} s late"
+    assert got.states[0] == {"camera": "", "microphone": "The clip has no sound"}
+
+
+def test_sound_alone_is_a_source_too(clips: Path) -> None:
+    got = play(clips / "jfk.flac", 1.0)
+    assert not got.frames and got.sounds
+    assert got.states[0]["camera"] == "The clip has no video"
+
+
+def test_a_clip_that_cannot_be_read_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"no clip")
+    with pytest.raises(ValueError, match=r"clip\.mp4"):
+        open_source(str(tmp_path / "clip.mp4"))
+
+
+def test_a_watched_clip_sends_its_frames_with_their_boxes(clips: Path) -> None:
+    session, sent = Session(InputSpec(image_size=112), preview=True), []
+    session.send = lambda *messages, slot=None: sent.append(messages)  # type: ignore[assignment, misc]
+    source = ClipSource(clips / "pyfeat_single_face.mp4")
+    source.start(session)
+    assert until(lambda: sum(len(m) == 2 for m in sent) > 5, 20)
+    source.close()
+    session.stop()
+    words, picture = next(m for m in reversed(sent) if len(m) == 2)
+    kind, moment, sequence = HEADER.unpack_from(picture)
+    assert (kind, moment, sequence) == (Kind.PREVIEW, words["time"], words["sequence"])
+    assert words["box"] is not None
+    assert picture[HEADER.size :].startswith(b"\xff\xd8")
+
+
+class FakeCamera:
+    """OpenCV's camera: not there, or there for a number of frames."""
+
+    def __init__(self, frames: int) -> None:
+        self.left = frames
+        self.there = frames > 0
+        self.released = False
+
+    def isOpened(self) -> bool:
+        return self.there
+
+    def set(self, *_: Any) -> bool:
+        return True
+
+    def grab(self) -> bool:
+        time.sleep(0.01)
+        self.left -= 1
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.full((48, 64, 3), (255, 0, 0), np.uint8)  # blue, as OpenCV orders its colours
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_camera_is_tried_again_when_it_is_missing_and_when_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.local.RETRY", 0.05)
+    cameras = [FakeCamera(0), FakeCamera(3), FakeCamera(0), FakeCamera(5)]
+    waiting, opened, recorded, stop = iter(cameras), [], Recorded(), threading.Event()
+
+    def open_camera() -> FakeCamera:
+        opened.append(next(waiting, FakeCamera(0)))
+        return opened[-1]
+
+    thread = threading.Thread(target=Camera(recorded, stop, open_camera).run)  # type: ignore[arg-type]
+    thread.start()
+    assert until(lambda: len(opened) > 4)
+    stop.set()
+    thread.join(5)
+    words = [state["camera"] for state in recorded.states]
+    assert words[:5] == ["No camera found on this machine", "", CAMERA_GONE, CAMERA_GONE, ""]
+    assert [frame.sequence for _, frame in recorded.frames] == list(range(8))
+    assert recorded.frames[0][1].image[0, 0].tolist() == [0, 0, 255]  # type: ignore[index, union-attr]
+    assert all(camera.released for camera in opened)
+
+
+def test_sound_lost_by_the_sound_card_shows_as_a_jump_of_the_index() -> None:
+    recorded = Recorded()
+    microphone = Microphone(recorded, threading.Event())  # type: ignore[arg-type]
+    fine, overflow = argparse.Namespace(input_overflow=False), argparse.Namespace(input_overflow=True)
+    block = np.zeros((480, 2), np.float32)
+    for adc, status in ((1.0, fine), (1.01, fine), (1.52, overflow), (1.53, fine)):
+        microphone.take(block, adc, adc, status, 48_000)
+    assert [sound.index for sound in recorded.sounds] == [0, 480, 960 + 24_000, 1440 + 24_000]
+    assert recorded.sounds[0].samples.shape == (2, 480)
+
+
+BAD_ARGUMENTS = {
+    "no such file": (["--source", "nowhere.mp4"], "no file nowhere.mp4"),
+    "camera to everyone": (["--source", "local", "--share"], "--share"),
+    "port": (["--port", "99999"], "--port must be 1 to 65535"),
+    "port in words": (["--port", "http"], "--port"),
+    "sessions": (["--max-sessions", "0"], "--max-sessions must be 1 or more"),
+    "smoothing": (["--smoothing", "nan"], "--smoothing must be 0 to 60"),
+    "weights": (["--weights", "nowhere.pth"], "nowhere.pth"),
+    "unknown": (["--nonsense"], "--nonsense"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS.keys())
+def test_wrong_arguments_end_with_one_sentence(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = live.main(arguments)
+    except SystemExit as error:
+        code = int(error.code or 0)
+    said = capsys.readouterr().err
+    assert code == 2
+    assert words in said and said.count("\n") == 1, said
+
+
+def test_a_port_that_is_taken_ends_with_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    app = App(load=FollowingRecognizer)
+    port = app.launch().rstrip("/").rsplit(":", 1)[1]
+    try:
+        assert live.main(["--port", port]) == 2
+    finally:
+        app.close()
+    said = capsys.readouterr().err
+    assert port in said and "Traceback" not in said
+
+
+def test_help_names_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        live.main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    for option in ("source", "weights", "device", "backend", "host", "port", "share", "max-sessions", "smoothing"):
+        assert f"--{option}" in said
+    assert "default: 4" in said and "seconds" in said
