@@ -16,9 +16,6 @@ import numpy as np
 
 _log = logging.getLogger(__name__)
 
-# A playlist may name addresses on the network or other files of this machine; reading one file needs neither.
-_OPTIONS = {"protocol_whitelist": "file"}
-
 
 @dataclass(frozen=True, eq=False)
 class VideoFrame:
@@ -152,7 +149,7 @@ def upright_rgb(frame: av.VideoFrame) -> np.ndarray:
 
 def _open(path: pathlib.Path) -> Any:
     try:
-        return av.open(str(path), options=_OPTIONS)
+        return av.open(str(path))
     except (av.error.FFmpegError, ValueError) as error:
         reason = error.strerror if isinstance(error, av.error.FFmpegError) else error
         raise ValueError(f"{path} cannot be read as video or sound ({reason}); is it damaged or cut short?") from error

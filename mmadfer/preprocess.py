@@ -124,6 +124,24 @@ def _grey(rgb: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).convert("L").convert("RGB"))
 
 
+def frame_inputs(crops: Sequence[np.ndarray], spec: InputSpec) -> torch.Tensor:
+    """Return face crops, uint8, as `(k, 3, S, S)` in [0, 1]; where there are none at all, the whole window in black.
+
+    Raises ValueError on malformed arrays.
+    """
+    size = spec.image_size
+    if not len(crops):
+        return torch.zeros(spec.num_frames, 3, size, size)
+    return torch.stack([frame_to_tensor(_grey(crop) if spec.color == "grey" else crop, size) for crop in crops])
+
+
+def sound_input(waveform: Waveform | None, sample_rate: int, spec: InputSpec) -> torch.Tensor:
+    """Return `spectrogram` as `(1, 1, frames, bins)`, of sound resampled where ``spec.sample_rate`` (Hz) differs."""
+    if waveform is not None:
+        waveform = resample(waveform, sample_rate, spec.sample_rate)
+    return spectrogram(waveform, spec.sample_rate, spec.mel)[None, None]
+
+
 def model_inputs(
     crops: Sequence[np.ndarray], waveform: Waveform | None, sample_rate: int, spec: InputSpec
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -138,13 +156,7 @@ def model_inputs(
     """
     if len(crops) not in (0, spec.num_frames):
         raise ValueError(f"expected {spec.num_frames} face crops or none, got {len(crops)}")
-    size = spec.image_size
-    frames = torch.zeros(1, spec.num_frames, 3, size, size)
-    for k, crop in enumerate(crops):
-        frames[0, k] = frame_to_tensor(_grey(crop) if spec.color == "grey" else crop, size)
-    if waveform is not None:
-        waveform = resample(waveform, sample_rate, spec.sample_rate)
-    return frames, spectrogram(waveform, spec.sample_rate, spec.mel)[None, None]
+    return frame_inputs(crops, spec)[None], sound_input(waveform, sample_rate, spec)
 
 
 def clip_inputs(

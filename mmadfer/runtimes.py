@@ -12,7 +12,7 @@ _SYSTEM_LIBRARIES = "libgl1 libegl1 libgles2 libglib2.0-0"
 
 
 def load_runtime(module: str) -> Any:
-    """Return ``module``: "cv2", "mediapipe" or a part of it. Raises ImportError in one sentence, with what to install."""
+    """Return ``module``: "cv2", "mediapipe" or a part of it. Raises ImportError that says what to install."""
     with explain_missing(module):
         return importlib.import_module(module)
 

@@ -230,6 +230,12 @@ def test_another_person_does_not_take_over_while_the_first_turns_away():
     assert not faces[-1].held and center(faces[-1])[0] < 200
 
 
+def test_a_neighbour_within_reach_is_not_taken_for_the_face_that_is_not_found():
+    both = [face_at(150, 200, 120), face_at(235, 200, 100)]
+    faces = follow([both] * 5 + [[face_at(235, 200, 100)]] * 3 + [both])
+    assert all(f.held and center(f)[0] < 160 for f in faces[5:8])
+
+
 def test_another_person_is_followed_once_the_first_has_left():
     both = [face_at(150, 200, 120), face_at(400, 200, 100)]
     faces = follow([both] * 5 + [[face_at(400, 200, 100)]] * 40)

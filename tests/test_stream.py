@@ -77,8 +77,15 @@ def test_a_window_holds_the_last_seconds_sampled_by_the_test_time_rule():
 
 def test_a_whole_window_has_the_same_length_wherever_it_ends():
     window, _ = filled(4.5, rate=44_100)
-    lengths = {window.window(end).waveform.shape[1] for end in np.linspace(3.1, 4.4, 40)}
-    assert lengths == {132_300}
+    window.spec = InputSpec(image_size=16, window_seconds=2.50001)  # no whole number of samples
+    lengths = {window.window(end).waveform.shape[1] for end in np.linspace(3.1, 4.4, 400)}
+    assert lengths == {round(2.50001 * 44_100)}
+
+
+def test_a_window_is_open_at_its_start_and_closed_at_its_end():
+    view = filled(4.0)[0].window(3.0)
+    assert view.frame_times[-1] <= 3.0 and view.crops[-1][0, 0, 0] == frame_indices(90)[-1] + 1
+    assert [f.time for f in filled(4.0)[0]._frames.until(3.0, 3.0)] == [k / FPS for k in range(1, 91)]
 
 
 def test_the_window_fills():
@@ -286,6 +293,7 @@ def test_a_huge_jump_costs_no_memory(jump):
     buffer.push(tone(16_000, 0.5), 16_000, None, jump)
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
+    assert buffer.end_time == pytest.approx((jump + 8_000) / 16_000)
     sound, gap = buffer.span(buffer.end_time, 1.0)
     assert gap and sound[:, -8_000:].any() and not sound[:, : sound.shape[1] - 8_000].any()
 
