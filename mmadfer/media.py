@@ -91,8 +91,8 @@ class MediaFile:
     def _audio_chunks(self) -> Iterator[AudioChunk]:
         if not self.has_audio:
             return
-        # Changes the sample type only, not rate or channels. Not to planar "fltp": with 8 channels or more, PyAV 18 counts
-        # a frame's planes past the end of their list and crashes.
+        # Changes the sample type only, not rate or channels. Not to planar "fltp": with 8 channels or more, PyAV 18
+        # counts a frame's planes past the end of their list and crashes.
         resampler = av.AudioResampler(format="flt")
         expected = 0.0
         for time, frame in _decode(self.path, "audio"):
