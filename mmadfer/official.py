@@ -56,7 +56,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
     """
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); download it again")
-    stand_ins = [(_Ignored, name) for name in _IGNORED_GLOBALS]
+    stand_ins: list[Any] = [(_Ignored, name) for name in _IGNORED_GLOBALS]
     try:
         with path.open("rb") as file, torch.serialization.safe_globals(stand_ins):
             content = torch.load(file, map_location="cpu", weights_only=True)

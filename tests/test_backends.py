@@ -5,7 +5,8 @@ import torch
 from test_model import TINY
 
 from mmadfer.backends import load_backend
-from mmadfer.backends.pytorch import PyTorchBackend, choose_device, choose_precision
+from mmadfer.backends.device import choose_device, choose_precision
+from mmadfer.backends.pytorch import PyTorchBackend
 from mmadfer.config import InputSpec
 from mmadfer.model import untrained_model
 
@@ -50,8 +51,8 @@ def test_cuda_without_a_gpu_is_refused_not_replaced(monkeypatch):
 def test_unknown_backend_and_precision_are_refused():
     with pytest.raises(ValueError, match="there is no backend 'tpu'; choose one of auto, pytorch"):
         load_backend(untrained_model(SPEC, TINY), backend="tpu")
-    with pytest.raises(ValueError, match="there is no precision 'int4'; choose auto, fp32 or bf16"):
-        choose_precision(torch.device("cpu"), "int4")
+    with pytest.raises(ValueError, match="there is no precision 'int4'; choose one of auto, fp32, bf16"):
+        load_backend(untrained_model(SPEC, TINY), precision="int4")
 
 
 def test_automatic_precision_follows_the_cpu(monkeypatch):

@@ -18,7 +18,9 @@ def _rows(path):
 def test_csv_has_one_line_per_hop_and_file(weights, clips, tmp_path, capsys):  # noqa: F811
     out = tmp_path / "out.csv"
     files = [str(clips / "derived_asl_sorry_jfk_2s_48k.mp4"), str(clips / "jfk.flac")]
-    assert predict.main([*files, "--csv", str(out), "--weights", str(weights), "--hop", "1", "--device", "cpu"]) == 0
+    assert (
+        predict.main([*files, "--csv", str(out), "--weights", str(weights), "--hop", "1", "--backend", "pytorch"]) == 0
+    )
     rows = _rows(out)
     assert [row["file"] for row in rows] == [files[0]] * 3 + [files[1]] * 11
     face, sound = rows[0], rows[-1]
@@ -35,7 +37,10 @@ def test_csv_has_one_line_per_hop_and_file(weights, clips, tmp_path, capsys):  #
 def test_untrained_weights_are_said_in_every_line_and_before(clips, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(recognizer, "untrained_model", lambda: untrained_model(SPEC, TINY))
     out = tmp_path / "out.csv"
-    assert predict.main([str(clips / "intel_asl_thanks.mkv"), "--csv", str(out), "--hop", "1"]) == 0
+    assert (
+        predict.main([str(clips / "intel_asl_thanks.mkv"), "--csv", str(out), "--hop", "1", "--backend", "pytorch"])
+        == 0
+    )
     assert "UNTRAINED WEIGHTS" in capsys.readouterr().err
     for row in _rows(out):
         assert row["weights"] == "UNTRAINED"
@@ -48,7 +53,9 @@ def test_a_broken_file_does_not_stop_the_others(weights, clips, tmp_path, capsys
     broken.write_bytes(b"no video")
     out = tmp_path / "out.csv"
     files = [str(broken), str(clips / "intel_asl_thanks.mkv")]
-    assert predict.main([*files, "--csv", str(out), "--weights", str(weights), "--hop", "2"]) == 2
+    assert (
+        predict.main([*files, "--csv", str(out), "--weights", str(weights), "--hop", "2", "--backend", "pytorch"]) == 2
+    )
     assert {row["file"] for row in _rows(out)} == {files[1]}
     assert "broken.mp4" in capsys.readouterr().err
 
@@ -58,9 +65,12 @@ def test_a_broken_file_does_not_stop_the_others(weights, clips, tmp_path, capsys
     [
         (["nowhere.mp4"], "there is no file nowhere.mp4"),
         (["{clip}", "--weights", "no-such-weights"], "no-such-weights"),
-        (["{clip}", "--hop", "0", "--weights", "{weights}"], "hop must be above 0 seconds"),
+        (["{clip}", "--hop", "0", "--weights", "{weights}", "--backend", "pytorch"], "hop must be above 0 seconds"),
         (["{clip}", "--device", "abacus", "--weights", "{weights}"], "there is no device 'abacus'"),
-        (["{clip}", "--csv", "{folder}/no/out.csv", "--weights", "{weights}"], "No such file or directory"),
+        (
+            ["{clip}", "--csv", "{folder}/no/out.csv", "--weights", "{weights}", "--backend", "pytorch"],
+            "No such file or directory",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(arguments, message, weights, clips, tmp_path, capsys):  # noqa: F811

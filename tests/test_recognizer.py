@@ -42,7 +42,7 @@ def window(**changes):
 
 
 def test_a_window_gets_the_models_own_answer_at_its_temperature():
-    recognizer = EmotionRecognizer(small_model(), device="cpu")
+    recognizer = EmotionRecognizer(small_model(), "pytorch", "cpu")
     recognizer.warmup()
     given = window()
     prediction = recognizer.predict(given)
@@ -70,7 +70,7 @@ def test_a_window_gets_the_models_own_answer_at_its_temperature():
     ],
 )
 def test_what_is_missing_is_said_and_decides_trust(changes, trained, trusted, has_audio):
-    prediction = EmotionRecognizer(small_model(trained), device="cpu").predict(window(**changes))
+    prediction = EmotionRecognizer(small_model(trained), "pytorch", "cpu").predict(window(**changes))
     assert prediction.trusted is trusted
     assert prediction.has_audio is has_audio
     assert set(changes.get("states", ())) <= set(prediction.states)
@@ -80,14 +80,16 @@ def test_what_is_missing_is_said_and_decides_trust(changes, trained, trusted, ha
 
 
 def test_describe_names_weights_engine_and_device():
-    assert EmotionRecognizer(small_model(False), device="cpu").describe().startswith("small weights, 32 px, PyTorch ")
-    recognizer = EmotionRecognizer(small_model(), device="cpu")
+    assert (
+        EmotionRecognizer(small_model(False), "pytorch", "cpu").describe().startswith("small weights, 32 px, PyTorch ")
+    )
+    recognizer = EmotionRecognizer(small_model(), "pytorch", "cpu")
     assert recognizer.describe().startswith("small, 32 px, PyTorch ")
     assert recognizer.device == "cpu"
 
 
 def test_a_file_gets_one_answer_per_hop(weights, clips):
-    recognizer = EmotionRecognizer.from_pretrained(weights, device="cpu")
+    recognizer = EmotionRecognizer.from_pretrained(weights, "pytorch", "cpu")
     steps = []
     clip = clips / "derived_face_jfk_6s_44k.mp4"
     predictions = recognizer.predict_file(clip, progress=lambda done, total: steps.append((done, total)))
@@ -108,7 +110,7 @@ def test_a_file_gets_one_answer_per_hop(weights, clips):
     [("intel_asl_thanks.mkv", True, False), ("jfk.flac", False, True), ("pyfeat_single_face.jpg", True, False)],
 )
 def test_files_without_face_or_sound(weights, clips, clip, face, sound):
-    predictions = EmotionRecognizer.from_pretrained(weights, device="cpu").predict_file(clips / clip, hop=2.0)
+    predictions = EmotionRecognizer.from_pretrained(weights, "pytorch", "cpu").predict_file(clips / clip, hop=2.0)
     last = predictions[-1]
     assert (last.face is not None) is face
     assert (State.NO_FACE in last.states) is not face
@@ -128,7 +130,7 @@ def test_a_long_files_windows_are_those_of_its_last_seconds(clips):
 @pytest.mark.parametrize(("hop", "message"), [(0.0, "hop must be above 0 seconds, got 0"), (-1.0, "hop must be above")])
 def test_a_wrong_hop_is_refused(weights, clips, hop, message):
     with pytest.raises(ValueError, match=message):
-        EmotionRecognizer.from_pretrained(weights, device="cpu").predict_file(clips / "jfk.flac", hop=hop)
+        EmotionRecognizer.from_pretrained(weights, "pytorch", "cpu").predict_file(clips / "jfk.flac", hop=hop)
 
 
 def test_unknown_weights_are_refused(tmp_path):

@@ -2,41 +2,97 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import importlib.util
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 
+from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.model import MMADFER
 
-BACKENDS = ("auto", "pytorch")
+BACKENDS = ("auto", "pytorch", "openvino")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
-class Backend(Protocol):
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What the encoders make of k frames of one clip and its sound; float32, on the backend's device."""
+
+    cls: torch.Tensor
+    """CLS of each frame ``(k, D)``."""
+    audio_cls: torch.Tensor
+    """CLS of the sound ``(1, D)``."""
+    means: torch.Tensor
+    """What later steps need of these frames ``(k, depth, K)``; see `MMADFER.encode`."""
+
+
+class Backend(ABC):
     """Runs one set of weights on one device."""
 
+    spec: InputSpec
+    config: ModelConfig
     device: str
     """Where it runs, such as "cpu" or "cuda:0"."""
     description: str
     """Engine, precision and device in words, such as "PyTorch bf16 on AMD EPYC"."""
 
+    @abstractmethod
+    def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Encoded:
+        """Encode the k new frames of a clip.
+
+        Args: frames: ``(k, 3, S, S)``, k from 1 to T; spectrogram: ``(1, 1, 512, 128)``; kept_sum: sum of the means of
+        the clip's T - k other frames ``(depth, K)``, zeros where k = T.
+        """
+
+    @abstractmethod
+    def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
+        """Classify: frames' CLS ``(T, D)``, sound's ``(1, D)`` -> logits ``(1, C)``, float32 on the CPU."""
+
     def __call__(self, frames: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
         """Return the logits, float32 on the CPU: ``(B, T, 3, S, S)``, ``(B, 1, 512, 128)`` -> ``(B, C)``."""
+        nothing = torch.zeros(self.config.depth, self.config.bottleneck)
+        pairs = zip(frames, spectrogram.unsqueeze(1), strict=True)
+        clips = (self.encode(clip, sound, nothing) for clip, sound in pairs)
+        return torch.cat([self.head(clip.cls, clip.audio_cls) for clip in clips])
 
     def warmup(self) -> None:
-        """Run once on blank input, so that the first real window is not the slow one."""
+        """Run the exact pass and a step on blank input, so that the first real window is not the slow one."""
+        spec = self.spec
+        frames = torch.zeros(spec.num_frames, 3, spec.image_size, spec.image_size)
+        spectrogram = torch.full((1, 1, spec.mel.frames, spec.mel.bins), spec.mel.padding)
+        self(frames.unsqueeze(0), spectrogram)
+        self.encode(frames[:1], spectrogram, torch.zeros(self.config.depth, self.config.bottleneck))
 
+    @abstractmethod
     def close(self) -> None:
         """Free what it holds; it cannot be called afterwards."""
 
 
-def load_backend(model: MMADFER, backend: str = "auto", device: str = "auto") -> Backend:
+def load_backend(model: MMADFER, backend: str = "auto", device: str = "auto", precision: str = "auto") -> Backend:
     """Return ``backend`` running ``model`` on ``device``; the model must not be used by the caller afterwards.
 
     Args: backend: one of `BACKENDS`; device: "auto" (the GPU where PyTorch sees one, else the CPU), "cpu", "cuda" or
-    "cuda:N". Raises ValueError where the backend is unknown or the device is not there.
+    "cuda:N"; precision: "auto" (bf16 where the device computes it in hardware) or one of `PRECISIONS`.
+    Raises ValueError where one of them is unknown or not there, ImportError where a named backend is not installed.
     """
     if backend not in BACKENDS:
         raise ValueError(f"there is no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    if backend == "auto":
+        backend = _best_backend(device)
+    if backend == "openvino":
+        from mmadfer.backends.openvino import OpenVINOBackend
+
+        return OpenVINOBackend.of_model(model, device, precision)
     from mmadfer.backends.pytorch import PyTorchBackend
 
-    return PyTorchBackend(model, device)
+    return PyTorchBackend(model, device, precision)
+
+
+def _best_backend(device: str) -> str:
+    """Return OpenVINO for a CPU where it can run, 4 times as fast there as PyTorch, and PyTorch everywhere else."""
+    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
+    installed = all(importlib.util.find_spec(name) for name in ("openvino", "onnx", "onnxscript"))
+    return "openvino" if on_cpu and installed else "pytorch"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import torch
 from timm.layers import PatchEmbed
@@ -12,8 +12,12 @@ from torch import nn
 from mmadfer.config import ModelConfig
 from mmadfer.model.prompts import ProgressivePrompts
 
-_EncoderNorm = partial(nn.LayerNorm, eps=1e-6)
-"""The encoders' LayerNorm, with the epsilon of the pre-trained MAE-Face and AudioMAE."""
+
+class _EncoderNorm(nn.LayerNorm):
+    """LayerNorm with the epsilon of the pre-trained MAE-Face and AudioMAE."""
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(width, eps=1e-6, **kwargs)
 
 
 class Encoder(nn.Module):

@@ -1,0 +1,1 @@
+"""The model for other runtimes: ONNX files and TensorRT engines."""

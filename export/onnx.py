@@ -1,0 +1,63 @@
+"""``python -m export.onnx``: the model as two ONNX graphs, checked against PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from export.parity import compare
+from mmadfer import checkpoint, cli, graph, weights
+from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.model import MMADFER, untrained_model
+
+LARGEST_DIFFERENCE = {"fp32": 1e-4, "fp16": 0.005}
+"""Largest probability difference to PyTorch in float32 that passes."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write and check the graphs; returns the exit code."""
+    parser = cli.Parser(
+        "python -m export.onnx", "Write the model as ONNX (encoder and head) and check it against PyTorch."
+    )
+    parser.add_argument(
+        "--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given"
+    )
+    parser.add_argument(
+        "--out", default="mmadfer-onnx", metavar="FOLDER", help="folder to write encoder.onnx and head.onnx into"
+    )
+    parser.add_argument(
+        "--precision", default="fp32", choices=tuple(graph.PRECISIONS), help="precision of the encoders"
+    )
+    return cli.run(parser, _export, argv)
+
+
+def load(name_or_path: str | None) -> MMADFER:
+    """Return the model that ``--weights`` names, an untrained one where it names none."""
+    return untrained_model() if name_or_path is None else checkpoint.load_model(weights.resolve(name_or_path))
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    model = load(arguments.weights)
+    sys.stdout.write(
+        f"writing {model.info.name} ({model.spec.image_size} px, {arguments.precision}) to {arguments.out}\n"
+    )
+    graphs = graph.write(model, arguments.out, arguments.precision)
+    for file in (graphs.encoder, graphs.head):
+        sys.stdout.write(f"{file}: {file.stat().st_size / 1e6:.0f} MB\n")
+    parity = compare(OpenVINOBackend(graphs, "fp32"), PyTorchBackend(model, "cpu", "fp32"))
+    sys.stdout.write(
+        f"against PyTorch fp32 with 1, 2 and 16 new frames: encoders off by {parity.encoded:.1e}, probabilities by "
+        f"{parity.probability:.1e}, same top class in {parity.agreement:.0%}\n"
+    )
+    if parity.probability > LARGEST_DIFFERENCE[arguments.precision]:
+        raise ValueError(
+            f"the graphs in {arguments.out} differ from the model by {parity.probability:.1e} in a probability, "
+            f"more than {LARGEST_DIFFERENCE[arguments.precision]}; do not use them"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

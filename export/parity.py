@@ -1,0 +1,51 @@
+"""How far a backend's answers are from the plain model's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mmadfer.backends import Backend
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Over a few random inputs."""
+
+    encoded: float
+    """Largest absolute difference of what the encoders give."""
+    probability: float
+    """Largest absolute difference of a probability."""
+    agreement: float
+    """Share of the inputs whose most probable class is the same."""
+
+
+def compare(ours: Backend, reference: Backend, frame_counts: Sequence[int] = (1, 2, 16), seed: int = 0) -> Parity:
+    """Return how far ``ours`` is from ``reference`` with each number of new frames in ``frame_counts``.
+
+    Raises ValueError where the two expect different input.
+    """
+    spec, config = reference.spec, reference.config
+    if ours.spec.differences(spec):
+        raise ValueError(f"the two expect different input: {'; '.join(ours.spec.differences(spec))}")
+    generator = torch.Generator().manual_seed(seed)
+    encoded, probability, same = 0.0, 0.0, 0
+    for k in frame_counts:
+        frames = torch.rand(k, 3, spec.image_size, spec.image_size, generator=generator)
+        spectrogram = 0.5 * torch.randn(1, 1, spec.mel.frames, spec.mel.bins, generator=generator)
+        # The sum of the other frames' means, as large as such a sum is.
+        kept = torch.randn(config.depth, config.bottleneck, generator=generator) * (spec.num_frames - k) ** 0.5
+        old = torch.randn(spec.num_frames - k, config.width, generator=generator)
+        answers = []
+        for backend in (ours, reference):
+            result = backend.encode(frames, spectrogram, kept)
+            cls = torch.cat([old.to(result.cls.device), result.cls])
+            answers.append((result, backend.head(cls, result.audio_cls).softmax(-1)))
+        (a, p), (b, q) = answers
+        pairs = ((a.cls, b.cls), (a.audio_cls, b.audio_cls), (a.means, b.means))
+        encoded = max(encoded, *((x.cpu() - y.cpu()).abs().max().item() for x, y in pairs))
+        probability = max(probability, (p - q).abs().max().item())
+        same += int(p.argmax() == q.argmax())
+    return Parity(encoded, probability, same / len(frame_counts))

@@ -1,0 +1,39 @@
+"""Devices and precisions: what is asked for is there, or is refused."""
+
+from __future__ import annotations
+
+import torch
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device named ``device`` ("auto", "cpu", "cuda", "cuda:N"). ValueError where it is not there."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        return torch.device("cpu")
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or (number and not number.isdigit()):
+        raise ValueError(f"there is no device {device!r}; choose auto, cpu, cuda or cuda:N")
+    if not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} was asked for, but PyTorch {torch.__version__} sees no CUDA GPU; use cpu")
+    index, count = int(number or 0), torch.cuda.device_count()
+    if index >= count:
+        raise ValueError(f"device {device!r} was asked for, but there are only the GPUs cuda:0 to cuda:{count - 1}")
+    return torch.device("cuda", index)
+
+
+def choose_precision(device: torch.device, precision: str = "auto") -> str:
+    """Return ``precision`` where one is named, else "bf16" where ``device`` computes it in hardware, else "fp32"."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
+
+
+def device_name(device: torch.device) -> str:
+    """Return the processor's name, such as "AMD EPYC"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return str(torch.cpu.get_capabilities().get("cpu_name", "CPU"))

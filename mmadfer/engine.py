@@ -1,0 +1,95 @@
+"""A compiled engine on disk: one folder with both graphs' engines and a description of what may run them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmadfer.checkpoint import sha256
+from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+
+FORMAT = "mmadfer-engine-1"
+"""Version of the folder's layout; a reader refuses one that it does not know."""
+DESCRIPTION = "engine.json"
+PARTS = ("encoder", "head")
+PRODUCTS = {"tensorrt_rtx": "TensorRT for RTX", "tensorrt": "TensorRT"}
+"""Python module -> name of the product."""
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """What an engine was built from and for. An engine whose key differs from the wanted one is stale."""
+
+    product: str
+    """Python module of the builder: "tensorrt_rtx" or "tensorrt"."""
+    version: str
+    """Version of the builder; another version's runtime does not load the engine."""
+    compute_capabilities: tuple[str, ...]
+    """GPUs that it was built for, such as ("8.6", "8.9")."""
+    fingerprint: str
+    """Of the weights and settings, see `mmadfer.graph.fingerprint`."""
+    precision: str
+    """Of the encoders: "fp16" or "fp32"."""
+
+
+@dataclass(frozen=True)
+class EngineFolder:
+    """An engine on disk."""
+
+    path: Path
+    key: EngineKey
+    spec: InputSpec
+    config: ModelConfig
+    info: WeightsInfo
+
+    def file(self, part: str) -> Path:
+        """Return the engine of ``part`` ("encoder" or "head")."""
+        return self.path / f"{part}.engine"
+
+    def describe(self) -> None:
+        """Write the description into the folder; the engines must lie there already. Raises OSError."""
+        values = {
+            "format": FORMAT,
+            "key": dataclasses.asdict(self.key),
+            "spec": self.spec.to_json(),
+            "config": self.config.to_json(),
+            "info": self.info.to_json(),
+            "sha256": {part: sha256(self.file(part)) for part in PARTS},
+        }
+        (self.path / DESCRIPTION).write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+
+def read(folder: str | os.PathLike[str]) -> EngineFolder:
+    """Return the engine in ``folder``, its files checked against their recorded SHA-256.
+
+    Raises FileNotFoundError where there is none, ValueError where it is damaged or of another version of mmadfer.
+    """
+    path = Path(folder)
+    if not (path / DESCRIPTION).is_file():
+        raise FileNotFoundError(f"there is no engine in {path}; build one with python -m export.trt")
+    try:
+        values = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise ValueError(f"its format is {values['format']}, expected {FORMAT}")
+        key = values["key"] | {"compute_capabilities": tuple(values["key"]["compute_capabilities"])}
+        found = EngineFolder(
+            path,
+            EngineKey(**key),
+            InputSpec.from_json(values["spec"]),
+            ModelConfig.from_json(values["config"]),
+            WeightsInfo.from_json(values["info"]),
+        )
+        expected = {part: values["sha256"][part] for part in PARTS}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path / DESCRIPTION} cannot be used ({error}); build the engine again") from error
+    for part in PARTS:
+        if not found.file(part).is_file():
+            raise FileNotFoundError(f"{found.file(part)} is missing; build the engine again with python -m export.trt")
+        if sha256(found.file(part)) != expected[part]:
+            raise ValueError(
+                f"{found.file(part)} is damaged or cut short; build the engine again with python -m export.trt"
+            )
+    return found

@@ -1,0 +1,212 @@
+"""The model as two ONNX graphs that every engine runs: the encoders over k new frames, and the head over all 16.
+
+With k = 16 and nothing kept the encoder graph is the exact pass; with k = 1 it is the streaming step.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.model import MMADFER
+
+OPSET = 20
+"""First opset with LayerNormalization and Gelu as single operators, both of which engines have fast kernels for."""
+FORMAT = "mmadfer-graph-1"
+"""Version of the graphs' inputs, outputs and metadata; a reader refuses one that it does not know."""
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
+ENCODER_INPUTS = ("frames", "spectrogram", "kept_sum")
+ENCODER_OUTPUTS = ("cls", "audio_cls", "means")
+HEAD_INPUTS = ("cls", "audio_cls")
+HEAD_OUTPUTS = ("logits",)
+
+
+class EncoderGraph(nn.Module):
+    """Both encoders over k new frames of one clip; float32 in and out, whatever the precision inside."""
+
+    def __init__(self, model: MMADFER) -> None:
+        """Args: model: its encoders may be in half precision."""
+        super().__init__()
+        self.model = model
+        self.dtype = model.face.pos_embed.dtype
+
+    def forward(
+        self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Encode; see `MMADFER.encode`, of one clip: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)``, ``(k, depth, K)``."""
+        cls, audio_cls, means = self.model.encode(
+            frames.to(self.dtype).unsqueeze(0), spectrogram.to(self.dtype), kept_sum.to(self.dtype).unsqueeze(0)
+        )
+        return cls[0].float(), audio_cls.float(), means[0].float()
+
+
+class HeadGraph(nn.Module):
+    """Fusion over time and the classifier; small, and always in float32."""
+
+    def __init__(self, model: MMADFER) -> None:
+        """Args: model: its temporal part must be in float32."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
+        """Classify: ``(T, D)``, ``(1, D)`` -> logits ``(1, C)``."""
+        return self.model.head(cls.unsqueeze(0), audio_cls)
+
+
+@dataclass(frozen=True)
+class GraphFolder:
+    """Where the two graphs of one set of weights lie, and what they are."""
+
+    path: Path
+    spec: InputSpec
+    config: ModelConfig
+    info: WeightsInfo
+    precision: str
+    fingerprint: str
+    """SHA-256 over settings and weights: graphs and engines made from other weights differ in it."""
+
+    @property
+    def encoder(self) -> Path:
+        """The encoder graph's file."""
+        return self.path / "encoder.onnx"
+
+    @property
+    def head(self) -> Path:
+        """The head graph's file."""
+        return self.path / "head.onnx"
+
+    def metadata(self) -> dict[str, str]:
+        """Return what both files carry."""
+        return {
+            "format": FORMAT,
+            "spec": self.spec.to_json(),
+            "config": self.config.to_json(),
+            "info": self.info.to_json(),
+            "precision": self.precision,
+            "fingerprint": self.fingerprint,
+        }
+
+
+def fingerprint(model: MMADFER) -> str:
+    """Return SHA-256 over the settings and every weight of ``model``, as hexadecimal text."""
+    digest = hashlib.sha256()
+    for settings in (model.spec, model.config, model.info):
+        digest.update(settings.to_json().encode())
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def write(model: MMADFER, folder: str | os.PathLike[str], precision: str = "fp32") -> GraphFolder:
+    """Write both graphs of ``model`` (on the CPU, float32) into ``folder``, which is made where it is absent.
+
+    Files appear whole or not at all. Raises ValueError for an unknown precision, OSError where writing fails,
+    ImportError where the packages of the export extra are absent.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"there is no precision {precision!r} for graphs; choose {' or '.join(PRECISIONS)}")
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    graphs = GraphFolder(path, model.spec, model.config, model.info, precision, fingerprint(model))
+    spec, config = model.spec, model.config
+    frames = torch.zeros(2, 3, spec.image_size, spec.image_size)
+    spectrogram = torch.zeros(1, 1, spec.mel.frames, spec.mel.bins)
+    kept_sum = torch.zeros(config.depth, config.bottleneck)
+    new_frames = torch.export.Dim("k", min=1, max=spec.num_frames)
+    _write(
+        EncoderGraph(_converted(model, precision)),
+        (frames, spectrogram, kept_sum),
+        ({0: new_frames}, None, None),
+        (ENCODER_INPUTS, ENCODER_OUTPUTS),
+        graphs.encoder,
+        graphs.metadata(),
+    )
+    cls, audio_cls = torch.zeros(spec.num_frames, config.width), torch.zeros(1, config.width)
+    _write(HeadGraph(model), (cls, audio_cls), None, (HEAD_INPUTS, HEAD_OUTPUTS), graphs.head, graphs.metadata())
+    return graphs
+
+
+def read(folder: str | os.PathLike[str]) -> GraphFolder:
+    """Return the description of the graphs in ``folder``, from the metadata of its files.
+
+    Raises FileNotFoundError where a file is missing, ValueError where one is damaged or they do not belong together.
+    """
+    path = Path(folder)
+    found = [_read_metadata(path / name) for name in ("encoder.onnx", "head.onnx")]
+    if found[0] != found[1]:
+        raise ValueError(f"encoder.onnx and head.onnx in {path} were made from different weights; export them again")
+    values = found[0]
+    return GraphFolder(
+        path,
+        InputSpec.from_json(values["spec"]),
+        ModelConfig.from_json(values["config"]),
+        WeightsInfo.from_json(values["info"]),
+        values["precision"],
+        values["fingerprint"],
+    )
+
+
+def _converted(model: MMADFER, precision: str) -> MMADFER:
+    if precision == "fp32":
+        return model
+    converted = copy.deepcopy(model)
+    for module in (converted.face, converted.audio, converted.fusion):
+        module.to(PRECISIONS[precision])
+    return converted
+
+
+def _write(
+    graph: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    dynamic: tuple[object, ...] | None,
+    names: tuple[tuple[str, ...], tuple[str, ...]],
+    path: Path,
+    metadata: dict[str, str],
+) -> None:
+    try:
+        import onnx  # noqa: F401 - PyTorch's exporter needs it, and onnxscript
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ImportError(f"writing ONNX needs the package {error.name}: pip install 'mmadfer[export]'") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch's exporter about its own internals
+        program = torch.onnx.export(
+            graph.eval(),
+            inputs,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(names[0]),
+            output_names=list(names[1]),
+            dynamic_shapes=dynamic,
+            verbose=False,
+        )
+    assert program is not None
+    program.model.metadata_props.update(metadata)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
+        program.save(os.path.join(temporary, path.name))
+        os.replace(os.path.join(temporary, path.name), path)
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    import onnx
+    from google.protobuf.message import DecodeError  # what onnx lets through from underneath
+
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no graph {path}; write it with python -m export.onnx")
+    try:
+        properties = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}
+    except (DecodeError, ValueError, OSError) as error:
+        raise ValueError(f"{path} is damaged or no ONNX file; export it again") from error
+    if properties.get("format") != FORMAT:
+        raise ValueError(f"{path} was not written by this version of mmadfer; export it again")
+    return {key: properties[key] for key in ("spec", "config", "info", "precision", "fingerprint")}

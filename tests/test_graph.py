@@ -1,0 +1,139 @@
+"""The two ONNX graphs and what is made of them: equal to PyTorch, described, kept, and never half-written."""
+
+import dataclasses
+import shutil
+
+import pytest
+import torch
+from test_recognizer import small_model
+from test_step import backend
+
+from export import onnx as export_onnx
+from export.parity import compare
+from mmadfer import graph, storage
+from mmadfer.backends import load_backend
+from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.backends.pytorch import PyTorchBackend
+
+
+def stressed_model():
+    """Return a small model whose branches see each other."""
+    model = small_model()
+    for fusion in model.fusion:
+        fusion.face_gate.data.fill_(0.3)
+        fusion.audio_gate.data.fill_(0.3)
+    return model
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    """Return the graphs of the small model."""
+    return graph.write(stressed_model(), tmp_path_factory.mktemp("graphs"))
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.005)])
+def test_openvino_equals_pytorch_at_every_number_of_new_frames(graphs, precision, tolerance):
+    engine = OpenVINOBackend(graphs, precision)
+    parity = compare(engine, PyTorchBackend(stressed_model(), "cpu", "fp32"))
+    assert parity.probability < tolerance, f"probabilities are off by {parity.probability:.1e}"
+    assert parity.agreement == 1
+    if precision == "fp32":
+        assert parity.encoded < 1e-4, f"encoders are off by {parity.encoded:.1e}"
+    assert engine.description.startswith(f"OpenVINO {precision} on ")
+    engine.warmup()
+    engine.close()
+
+
+def test_answers_of_one_call_outlive_the_next(graphs):
+    engine = OpenVINOBackend(graphs, "fp32")
+    sound, kept = torch.randn(1, 1, 512, 128), torch.zeros(3, 16)
+    first = engine.encode(torch.rand(2, 3, 32, 32), sound, kept)
+    before = first.cls.clone()
+    engine.encode(torch.rand(2, 3, 32, 32), sound, kept)
+    assert torch.equal(first.cls, before)
+
+
+def test_openvino_answers_whole_clips(graphs):
+    frames, sound = torch.rand(2, 16, 3, 32, 32), torch.randn(2, 1, 512, 128)
+    expected = PyTorchBackend(stressed_model(), "cpu", "fp32")(frames, sound)
+    difference = (OpenVINOBackend(graphs, "fp32")(frames, sound) - expected).abs().max().item()
+    assert difference < 1e-4, f"off by {difference:.1e}"
+
+
+def test_parity_sees_other_weights(graphs):
+    assert compare(OpenVINOBackend(graphs, "fp32"), backend(0.9)).encoded > 1e-3
+
+
+def test_graphs_carry_what_they_are(graphs):
+    found = graph.read(graphs.path)
+    assert found == graphs
+    assert found.spec == stressed_model().spec
+    assert found.info.name == "small"
+    assert found.fingerprint == graph.fingerprint(stressed_model())
+    other = stressed_model()
+    other.classifier.bias.data[0] += 1
+    assert graph.fingerprint(other) != found.fingerprint
+    other = stressed_model()
+    other.info = dataclasses.replace(other.info, temperature=9.0)
+    assert graph.fingerprint(other) != found.fingerprint
+
+
+def test_graphs_that_are_damaged_or_do_not_belong_together_are_refused(graphs, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no graph .*encoder.onnx; write it with"):
+        graph.read(tmp_path)
+    shutil.copytree(graphs.path, tmp_path / "copy", dirs_exist_ok=True)
+    head = tmp_path / "copy" / "head.onnx"
+    head.write_bytes(b"no graph")
+    with pytest.raises(ValueError, match=r"head.onnx is damaged"):
+        graph.read(tmp_path / "copy")
+    other = stressed_model()
+    other.classifier.bias.data[0] += 1
+    graph.write(other, tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "head.onnx", head)
+    with pytest.raises(ValueError, match="were made from different weights"):
+        graph.read(tmp_path / "copy")
+
+
+def test_unknown_precision_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="there is no precision 'int4' for graphs; choose fp32 or fp16"):
+        graph.write(stressed_model(), tmp_path, "int4")
+
+
+def test_kept_graphs_are_used_again_and_written_anew_where_they_are_damaged(monkeypatch, tmp_path):
+    monkeypatch.setenv("MMADFER_HOME", str(tmp_path))
+    first = storage.graphs_of(stressed_model())
+    written = first.encoder.stat().st_mtime_ns
+    assert storage.graphs_of(stressed_model()).encoder.stat().st_mtime_ns == written
+    first.encoder.write_bytes(first.encoder.read_bytes()[:100])
+    again = storage.graphs_of(stressed_model())
+    assert again.encoder.stat().st_size > 100
+    assert [entry.name for entry in again.path.parent.iterdir()] == [again.path.name]  # nothing half-written is left
+
+
+def test_openvino_is_chosen_for_a_cpu_and_refused_for_a_gpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("MMADFER_HOME", str(tmp_path))
+    engine = load_backend(stressed_model(), "auto", "cpu", "fp32")
+    assert engine.description.startswith("OpenVINO fp32")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="runs on the CPU, but device 'cuda' was asked for"):
+        load_backend(stressed_model(), "openvino", "cuda")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_export_command_writes_checks_and_reports(precision, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(export_onnx, "load", lambda _: stressed_model())
+    assert export_onnx.main(["--out", str(tmp_path / "onnx"), "--precision", precision]) == 0
+    printed = capsys.readouterr().out
+    assert "same top class in 100%" in printed
+    assert graph.read(tmp_path / "onnx").precision == precision
+
+
+def test_export_command_refuses_graphs_that_differ(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(export_onnx, "load", lambda _: stressed_model())
+    monkeypatch.setattr(export_onnx, "LARGEST_DIFFERENCE", {"fp32": -1.0})
+    assert export_onnx.main(["--out", str(tmp_path / "onnx")]) == 2
+    assert "do not use them" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert export_onnx.main(["--weights", "nowhere.pth"]) == 2
+    assert "nowhere.pth" in capsys.readouterr().err

@@ -1,0 +1,153 @@
+"""The streaming step against the exact pass."""
+
+import numpy as np
+import pytest
+import torch
+from test_model import TINY
+
+from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.config import InputSpec
+from mmadfer.media import open_media
+from mmadfer.model import untrained_model
+from mmadfer.postprocess import State
+from mmadfer.preprocess import model_inputs
+from mmadfer.recognizer import file_windows
+from mmadfer.step import StreamingStep, match
+from mmadfer.stream import Window
+
+SPEC = InputSpec(image_size=32)
+HOP = SPEC.hop_seconds
+
+
+def backend(gate=0.3):
+    """Return a small model whose branches see each other."""
+    model = untrained_model(SPEC, TINY)
+    for fusion in model.fusion:
+        fusion.face_gate.data.fill_(gate)
+        fusion.audio_gate.data.fill_(gate)
+    return PyTorchBackend(model, "cpu", "fp32")
+
+
+def window(hop, sound=None, states=(), missing=0):
+    """Return the window that ends after ``hop`` hops: frame k of the stream always looks the same."""
+    first = hop - 16
+    crops = [np.random.RandomState(1000 + k).randint(0, 256, (32, 32, 3), dtype=np.uint8) for k in range(first, hop)]
+    times = [HOP * k for k in range(first, hop)]
+    waveform = np.random.RandomState(hop if sound is None else sound).randn(1, 132300).astype(np.float32)
+    crops, times = crops[missing:] + [crops[-1]] * missing, times[missing:] + [times[-1]] * missing
+    return Window(HOP * hop, HOP * first, crops, times, 0.1 * waveform, 44100, None, states, 0.0, hop)
+
+
+def exact(engine, given):
+    """Return the logits of the whole pass."""
+    return engine(*model_inputs(given.crops, given.waveform, given.sample_rate, SPEC))
+
+
+def difference(a, b):
+    """Return the largest probability difference."""
+    return (a.softmax(-1) - b.softmax(-1)).abs().max().item()
+
+
+def test_the_first_answer_is_the_exact_pass():
+    engine = backend()
+    step = StreamingStep(engine)
+    off = difference(step.logits(window(16)), exact(engine, window(16)))
+    assert step.new_frames == 16
+    assert off < 1e-6, f"off by {off:.1e}"
+
+
+def test_the_step_is_exact_where_the_sound_stays():
+    engine = backend()
+    step = StreamingStep(engine)
+    for hop in range(16, 24):
+        logits = step.logits(window(hop, sound=1))
+        assert step.new_frames == (16 if hop == 16 else 1)
+        off = difference(logits, exact(engine, window(hop, sound=1)))
+        # What is left is the sum over frames, in another order, and later frames' share in the sound's own branch.
+        assert off < 1e-3, f"off by {off:.1e} after {hop - 16} steps"
+
+
+def test_the_step_without_fusion_is_exact_whatever_the_sound():
+    engine = backend(gate=0.0)
+    step = StreamingStep(engine)
+    for hop in range(16, 40, 3):
+        off = difference(step.logits(window(hop)), exact(engine, window(hop)))
+        assert step.new_frames == (16 if hop == 16 else 3)
+        assert off < 1e-6, f"off by {off:.1e} at hop {hop}"
+
+
+def test_the_step_does_leave_something_out():
+    engine = backend(gate=1.0)
+    step = StreamingStep(engine)
+    step.logits(window(16))
+    assert difference(step.logits(window(17)), exact(engine, window(17))) > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (window(60), "a seek or a pause: no frame is left"),
+        (window(8), "a step back"),
+        (window(17, states=(State.FACE_LOST,)), "a lost face"),
+        (window(17, states=(State.WINDOW_FILLING,)), "a new stream"),
+        (window(17, missing=3), "a window with repeated frames"),
+    ],
+)
+def test_where_the_stream_breaks_the_pass_is_exact(given, why):
+    engine = backend()
+    step = StreamingStep(engine)
+    step.logits(window(16))
+    off = difference(step.logits(given), exact(engine, given))
+    if why != "a step back":
+        assert step.new_frames == 16, why
+    assert off < (1e-6 if step.new_frames == 16 else 0.01), f"{why}: off by {off:.1e}"
+
+
+def test_no_face_gives_the_exact_pass_on_black_frames():
+    engine = backend()
+    step = StreamingStep(engine)
+    given = window(16)
+    empty = Window(given.end, given.start, [], [], given.waveform, 44100, None, (State.NO_FACE,), 1.0, 1)
+    off = difference(step.logits(empty), exact(engine, empty))
+    assert off < 1e-6, f"off by {off:.1e}"
+
+
+def test_the_same_window_again_encodes_one_frame():
+    engine = backend()
+    step = StreamingStep(engine)
+    step.logits(window(16))
+    step.logits(window(16))
+    assert step.new_frames == 1
+    step.reset()
+    step.logits(window(16))
+    assert step.new_frames == 16
+
+
+def test_on_a_real_clip_steps_stay_close_to_the_exact_pass(clips):
+    engine = backend(0.1)
+    step = StreamingStep(engine)
+    counts, worst = [], 0.0
+    for given in file_windows(open_media(clips / "derived_face_jfk_6s_44k.mp4"), SPEC, HOP):
+        worst = max(worst, difference(step.logits(given), exact(engine, given)))
+        counts.append(step.new_frames)
+    assert counts[0] == 16
+    assert np.median(counts[-15:]) == 1, counts
+    assert worst < 0.01, f"off by {worst:.1e}"
+
+
+@pytest.mark.parametrize(
+    ("times", "kept", "expected"),
+    [
+        ([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], [0, 1, 2]),
+        ([1.0, 2.0, 3.0], [0.0, 1.05, 1.95], [1, 2, None]),
+        ([1.0, 2.0], [], [None, None]),
+        ([1.0, 1.05], [1.02], [0, None]),
+        ([5.0], [0.0, 1.0], [None]),
+    ],
+)
+def test_frames_are_matched_to_the_nearest_kept_one_once(times, kept, expected):
+    assert match(times, kept, 0.1) == expected
+
+
+def test_logits_are_one_clips():
+    assert StreamingStep(backend()).logits(window(16)).shape == torch.Size([1, len(SPEC.labels)])
