@@ -1,8 +1,8 @@
 # Sourced by demo/run, tests/run and .ci/run. `prepare EXTRAS` makes or updates the environment that they run in:
-# system packages (Debian and Ubuntu, with root or sudo), a virtual environment in MMADFER_VENV (default: .venv beside
+# system packages (Debian and Ubuntu, with root or sudo), a virtual environment in MMADFER_VENV (default: .venv in the root
 # this file), and the package with its extras, installed again only after pyproject.toml changed. Then $PYTHON is set.
 
-ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="${MMADFER_VENV:-$ROOT/.venv}"
 PATH="$PATH:/usr/sbin:/sbin" # where ldconfig is, for everyone but root
 
