@@ -37,6 +37,8 @@ MEL_SECONDS = 0.1
 MEL_FLOOR, MEL_CEILING = -14.0, 4.0
 """Log-mel values drawn darkest and brightest: the quietest a 16-bit sample can say, and loud speech."""
 PREVIEW_WIDTH = 640
+STATES_EVERY = 0.5
+"""Time between two reports of what is missing, s: they must not wait for a slow model."""
 _numbers = itertools.count(1)
 
 
@@ -69,6 +71,8 @@ class Session:
         self._result_rate = RateMeter(span=10.0)
         self._spectrogram: SpectrogramFeed | None = None
         self._source_state: dict[str, Any] = {}
+        self._first_time: float | None = None
+        self._states_told = 0.0
         self.stopped = False
         self.intake = Intake(self, str(self.number))
 
@@ -122,7 +126,6 @@ class Session:
                 "label": max(values, key=values.__getitem__) if prediction.trusted else None,
                 "probabilities": [round(value, 5) for value in values.values()],
                 "states": [state.value for state in prediction.states],
-                "faceLost": round(prediction.face_lost_s, 2),
                 "hasAudio": prediction.has_audio,
                 "modelMs": round(prediction.latency_ms, 1),
                 "resultRate": round(self._result_rate.rate(), 2),
@@ -156,6 +159,7 @@ class Session:
             self.send(message, picture, slot="frame")
         else:
             self.send(message, slot="frame")
+        self._tell_states(seen.frame.time)
 
     def on_sound(self, sound: Sound) -> None:
         """Send new spectrogram columns; called on the intake's thread."""
@@ -164,6 +168,7 @@ class Session:
         message = self._spectrogram.push(sound)
         if message is not None:
             self.send(message)
+        self._tell_states(sound.time)
 
     def on_error(self, error: ProtocolError) -> None:
         """Tell the pages what was wrong and close their connections; called on the intake's thread."""
@@ -171,6 +176,20 @@ class Session:
             outboxes = tuple(self._outboxes)
         for outbox in outboxes:
             outbox.hang_up(error.code, str(error))
+
+    def _tell_states(self, now: float) -> None:
+        if self._first_time is None:
+            self._first_time = now
+        if time.monotonic() < self._states_told + STATES_EVERY or (window := self.window()) is None:
+            return
+        self._states_told = time.monotonic()
+        message = {
+            "type": "states",
+            "states": [state.value for state in window.states],
+            "faceLost": round(window.face_lost_s, 2),
+            "filled": round(max(0.0, window.end - self._first_time), 2),
+        }
+        self.send(message, slot="states")
 
 
 class SpectrogramFeed:

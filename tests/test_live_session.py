@@ -159,10 +159,12 @@ async def told_about_a_face(clip: Path) -> tuple[list[dict], Session]:
     outbox = Outbox(asyncio.get_running_loop())
     session.add(outbox)
     told: list[dict] = []
+    frames: list[dict] = []
 
     class Page:
         async def send_text(self, data: str) -> None:
             told.append(json.loads(data))
+            frames.extend(m for m in told[-1:] if m["type"] == "frame")
 
         async def send_bytes(self, data: bytes) -> None: ...
 
@@ -173,7 +175,7 @@ async def told_about_a_face(clip: Path) -> tuple[list[dict], Session]:
         jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
         session.intake.offer_frame(Frame(number, moment, jpeg))
         for _ in range(500):
-            if told and told[-1]["sequence"] == number:
+            if frames and frames[-1]["sequence"] == number:
                 break
             await asyncio.sleep(0.01)
     sender.cancel()
@@ -184,12 +186,15 @@ async def told_about_a_face(clip: Path) -> tuple[list[dict], Session]:
 
 def test_each_frame_is_acknowledged_with_its_face_box_as_shares_of_the_frame(clips: Path) -> None:
     told, session = asyncio.run(told_about_a_face(clips / "pyfeat_single_face.mp4"))
-    assert [m["sequence"] for m in told] == list(range(8))
-    x, y, width, height, _ = told[-1]["box"]
+    frames = [message for message in told if message["type"] == "frame"]
+    assert [m["sequence"] for m in frames] == list(range(8))
+    x, y, width, height, _ = frames[-1]["box"]
     # The clip's face is about 213 px high in 640 x 360 px, right of the middle or near it.
-    assert 0.2 < width < 0.6 and 0.3 < height < 0.9, told[-1]["box"]
-    assert 0.1 < x + width / 2 < 0.9 and 0.2 < y + height / 2 < 0.9, told[-1]["box"]
+    assert 0.2 < width < 0.6 and 0.3 < height < 0.9, frames[-1]["box"]
+    assert 0.1 < x + width / 2 < 0.9 and 0.2 < y + height / 2 < 0.9, frames[-1]["box"]
     assert session.counters.frames == 8
+    states = [message for message in told if message["type"] == "states"]
+    assert states[0]["states"] == ["window filling", "no sound"], "states must not wait for the model"
 
 
 def test_a_stopped_session_leaves_no_thread_and_gives_no_window() -> None:

@@ -107,7 +107,7 @@ class Live {
     this.reading.setLabels(info.labels);
     this.timeline.setLabels(info.labels);
     this.results.setModel(info);
-    this.spectrogram.setShape(info.melBins, info.columnsPerSecond);
+    this.spectrogram.setShape(info.melBins, info.columnsPerSecond, info.windowSeconds);
   }
 
   start() {
@@ -143,6 +143,7 @@ class Live {
       if (outcome !== "devices") this.stop();
       return this.enter(outcome);
     }
+    if (this.phase !== "live") this.reading.clear("The first answer is on its way.");
     this.enter("live");
     this.devicesChanged();
   }
@@ -168,6 +169,9 @@ class Live {
     if (message.type === "result") this.showResult(message);
     if (message.type === "frame") this.showFrame(message);
     if (message.type === "source") this.note({ camera: message.camera ?? "", microphone: message.microphone ?? "" });
+    if (message.type === "states") {
+      this.note({ states: message.states, faceLost: message.faceLost, filled: message.filled });
+    }
     if (message.type === "trouble") {
       this.note({ trouble: message.message });
       clearTimeout(this.troubleTimer);
@@ -199,7 +203,6 @@ class Live {
   }
 
   showResult(result) {
-    this.filledSince ??= result.time;
     this.reading.show(result);
     const age = this.age(result.time);
     this.parts.latency.textContent = seconds(age);
@@ -211,7 +214,6 @@ class Live {
     const now = performance.now() / 1000;
     this.timeline.push(now - age, result.probabilities, result.label !== null);
     this.results.push({ ...result, time: now - age });
-    this.note({ states: result.states, faceLost: result.faceLost, filled: result.time - this.filledSince });
   }
 
   // Seconds since the moment that an answer is about. A source on the server's side has another clock than this page, so
@@ -224,7 +226,6 @@ class Live {
 
   lost({ reason, words }) {
     this.frames.stop();
-    this.filledSince = undefined;
     if (reason === "full" || reason === "loading") return this.enter(reason);
     if (reason === "failed") {
       this.stop();
@@ -237,7 +238,6 @@ class Live {
 
   quiet() {
     for (const name of ["fps", "latency", "answers"]) this.parts[name].textContent = "–";
-    this.filledSince = undefined;
     this.stage?.setCaption(null);
     this.stage?.clear();
     this.reading.clear("Nothing is being read.");

@@ -49,9 +49,11 @@ export class Reading {
     this.label.style.setProperty("--label-color", color || "transparent");
     this.label.classList.toggle("mm-none", label === null);
     const now = performance.now();
-    if (word !== this.announced.text && now - this.announced.at > ANNOUNCE_EVERY) {
+    if (word === "–") {
+      this.announced.text = this.announce.textContent = "";
+    } else if (word !== this.announced.text && now - this.announced.at > ANNOUNCE_EVERY) {
       this.announced = { text: word, at: now };
-      this.announce.textContent = word === "–" ? "" : word;
+      this.announce.textContent = word;
     }
   }
 }

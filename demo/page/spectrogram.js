@@ -14,8 +14,9 @@ export class Spectrogram {
     new ResizeObserver(this.draw).observe(canvas);
   }
 
-  // bins: values in a column; columnsPerSecond: columns of one second of sound.
-  setShape(bins, columnsPerSecond) {
+  // bins: values in a column; columnsPerSecond: columns of one second of sound; heard: s that the model hears.
+  setShape(bins, columnsPerSecond, heard) {
+    this.heard = heard;
     if (this.sheet?.height === bins && this.sheet.width === SPAN * columnsPerSecond) return;
     this.sheet = document.createElement("canvas");
     this.sheet.width = SPAN * columnsPerSecond;
@@ -54,8 +55,12 @@ export class Spectrogram {
 
   #draw() {
     if (!this.sheet) return;
-    const { context, width, height } = fit(this.canvas);
+    const { context, width, height, scale } = fit(this.canvas);
     context.imageSmoothingEnabled = true;
     context.drawImage(this.sheet, 0, 0, width, height);
+    if (!this.heard) return;
+    const left = Math.round(width * (1 - this.heard / SPAN));
+    context.fillStyle = "rgb(255 255 255 / 45%)";
+    for (let y = 0; y < height; y += 8 * scale) context.fillRect(left, y, scale, 4 * scale);
   }
 }

@@ -51,6 +51,8 @@ export class Stage {
     const { context, width, height, scale } = fit(this.canvas);
     context.clearRect(0, 0, width, height);
     this.canvas.dataset.face = this.box ? "yes" : "no";
+    // Two pictures on top of each other cost twice; the hidden video goes on giving frames.
+    this.video.classList.toggle("mm-covered", Boolean(this.picture));
     if (!this.picture) return;
     const frame = contained(this.picture, width, height);
     context.save();
