@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 import tempfile
 import threading
 from collections.abc import Callable
@@ -11,62 +9,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mmadfer import graph, storage
-from mmadfer.engine import PARTS, PRODUCTS, EngineFolder, EngineKey
-
-log = logging.getLogger(__name__)
+from mmadfer.engine import PARTS, PRODUCTS, EngineFolder, EngineKey, peek
+from mmadfer.products import RTX_GPUS, gpu_capability, load_product, logger_of
 
 RTX_CAPABILITIES = ("8.0", "8.6", "8.9", "12.0")
-"""GPUs that an engine of TensorRT for RTX runs on where none is named: Ampere, Ada and Blackwell, not Hopper (9.0)."""
-OLDEST_TENSORRT = (10, 13)
+"""GPUs that an engine of TensorRT for RTX is built for where none is named and none is present: Ampere to Blackwell."""
 Progress = Callable[[str, int, int], None]
 """Called with (phase, steps done, steps in all)."""
 
 
-def load_product(product: str) -> Any:
-    """Return the Python module of ``product`` ("tensorrt_rtx" or "tensorrt").
+def choose_product(product: str = "auto", capabilities: tuple[str, ...] = ()) -> str:
+    """Return ``product`` where one is named, else the one that is installed and builds for the GPUs that are wanted.
 
-    Raises ImportError in one sentence where it is not installed, ValueError where its version is too old.
+    Args: product: "auto", "tensorrt_rtx" or "tensorrt"; capabilities: of the GPUs to build for, such as ("8.6",);
+    none stands for the GPU at hand, or the usual ones where there is none.
+    Raises ImportError where none is installed, ValueError where the product does not know such a GPU.
     """
-    packages = {"tensorrt_rtx": "tensorrt-rtx", "tensorrt": "tensorrt-cu13>=10.13"}
-    try:
-        module = importlib.import_module(product)
-    except (ImportError, OSError) as error:
-        raise ImportError(
-            f"{PRODUCTS[product]} is not installed ({error}): pip install '{packages[product]}'"
-        ) from error
-    version = tuple(int(part) for part in module.__version__.split(".")[:2])
-    if product == "tensorrt" and version < OLDEST_TENSORRT:
-        wanted = ".".join(map(str, OLDEST_TENSORRT))
-        raise ValueError(
-            f"TensorRT {module.__version__} is too old; {wanted} or newer is needed: pip install -U tensorrt-cu13"
-        )
-    return module
-
-
-def choose_product(product: str = "auto") -> str:
-    """Return ``product`` where one is named, else the one that is installed and fits the GPU that is present.
-
-    Raises ImportError where none is installed, ValueError where the GPU is one that the named product does not know.
-    """
-    capability = torch.cuda.get_device_capability() if torch.cuda.is_available() else None
-    if (
-        product == "tensorrt_rtx"
-        and capability
-        and "{}.{}".format(*capability) not in (*RTX_CAPABILITIES, "7.5", "12.1")
-    ):
-        raise ValueError(
-            f"TensorRT for RTX has no engines for this GPU ({torch.cuda.get_device_name()}, compute capability "
-            f"{capability[0]}.{capability[1]}); use --product tensorrt"
-        )
-    if product != "auto":
+    here = gpu_capability()
+    if product == "tensorrt":
+        if capabilities:
+            raise ValueError("TensorRT builds for the GPU of this machine only: leave --gpu out, or use --product rtx")
         return product
-    hopper = capability is not None and capability[0] in (9, 10)
-    order = ("tensorrt", "tensorrt_rtx") if hopper else ("tensorrt_rtx", "tensorrt")
+    wanted = capabilities or ((here,) if here else ())
+    unknown = [capability for capability in wanted if capability not in RTX_GPUS]
+    if product == "tensorrt_rtx" or capabilities:
+        if unknown:
+            instead = "" if capabilities else "; use --product tensorrt"
+            raise ValueError(
+                f"TensorRT for RTX builds no engines for GPUs of compute capability {', '.join(unknown)}, "
+                f"only for {', '.join(RTX_GPUS)}{instead}"
+            )
+        return "tensorrt_rtx"
+    if here is None:
+        return "tensorrt_rtx"  # the only one that builds without a GPU
+    return _installed(("tensorrt",) if unknown else ("tensorrt_rtx", "tensorrt"))
+
+
+def _installed(names: tuple[str, ...]) -> str:
     problems = []
-    for name in order[:1] if hopper else order:
+    for name in names:
         try:
             load_product(name)
         except (ImportError, ValueError) as error:
@@ -77,19 +59,22 @@ def choose_product(product: str = "auto") -> str:
 
 
 def engine_key(graphs: graph.GraphFolder, product: str, capabilities: tuple[str, ...] = ()) -> EngineKey:
-    """Return the key of the engine that `build` would make now.
+    """Return the key of the engine that `build` would make now; ``product`` and ``capabilities`` as `choose_product`.
 
     Raises ValueError where full TensorRT is asked for and no GPU is present: it builds for the GPU at hand only.
     """
+    here = gpu_capability()
     if product == "tensorrt":
-        if not torch.cuda.is_available():
+        if here is None:
             raise ValueError(
                 "TensorRT builds for the GPU of the machine it runs on, and PyTorch sees none here; "
-                "build there, or use --product tensorrt_rtx, which builds without one"
+                "build there, or use --product rtx, which builds without one"
             )
-        capabilities = ("{}.{}".format(*torch.cuda.get_device_capability()),)
+        chosen: tuple[str, ...] = (here,)
+    else:
+        usual = RTX_CAPABILITIES if here is None or here in RTX_CAPABILITIES else (here,)
+        chosen = tuple(sorted(set(capabilities), key=float)) or usual
     version = load_product(product).__version__
-    chosen = capabilities or RTX_CAPABILITIES
     return EngineKey(product, version, chosen, graphs.fingerprint, graphs.precision)
 
 
@@ -113,10 +98,16 @@ def build(
         target.path.mkdir()
         for part in PARTS:
             network = _Network(getattr(graphs, part), part, graphs.spec.num_frames)
-            target.file(part).write_bytes(_build_one(trt, network, key, _monitor(trt, part, progress, stop)))
+            built = _build_one(trt, network, key, _monitor(trt, part, progress, stop))
+            try:
+                target.file(part).write_bytes(built)
+            except OSError as error:  # a full disk names no file
+                raise OSError(error.errno, error.strerror, str(target.file(part))) from error
+        if stop.is_set():
+            raise ValueError("the build was stopped")
         target.describe()
         storage.put(target.path, folder)
-    return EngineFolder(folder, key, graphs.spec, graphs.config, graphs.info)
+    return peek(folder)
 
 
 @dataclass(frozen=True)
@@ -127,7 +118,8 @@ class _Network:
 
 
 def _build_one(trt: Any, source: _Network, key: EngineKey, monitor: Any) -> bytes:
-    logger = _logger(trt)
+    logger = logger_of(trt)
+    logger.last = ""
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
@@ -157,30 +149,6 @@ def _profile(builder: Any, network: Any, most_frames: int) -> Any:
         shapes = [[k if side == -1 else side for side in tensor.shape] for k in (1, 1, most_frames)]
         profile.set_shape(tensor.name, *shapes)
     return profile
-
-
-_loggers: dict[str, Any] = {}
-
-
-def _logger(trt: Any) -> Any:
-    """Return the one logger that a process may have for each product; what it says goes to `logging`."""
-    if trt.__name__ not in _loggers:
-
-        class Logger(trt.ILogger):
-            """Keeps the last error, for the sentence that tells of it."""
-
-            def __init__(self) -> None:
-                super().__init__()
-                self.last = ""
-
-            def log(self, severity: Any, message: str) -> None:
-                """Take one message of the builder."""
-                if severity <= trt.ILogger.Severity.ERROR:
-                    self.last = message
-                log.log(logging.WARNING if severity <= trt.ILogger.Severity.WARNING else logging.DEBUG, "%s", message)
-
-        _loggers[trt.__name__] = Logger()
-    return _loggers[trt.__name__]
 
 
 def _monitor(trt: Any, part: str, progress: Progress | None, stop: threading.Event) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmadfer.checkpoint import sha256
@@ -44,10 +45,26 @@ class EngineFolder:
     spec: InputSpec
     config: ModelConfig
     info: WeightsInfo
+    checksums: dict[str, str] = field(default_factory=dict, compare=False)
+    """Part -> SHA-256 of its engine, as recorded; empty until the folder has been read."""
 
     def file(self, part: str) -> Path:
         """Return the engine of ``part`` ("encoder" or "head")."""
         return self.path / f"{part}.engine"
+
+    def load(self, part: str) -> bytes:
+        """Return the engine of ``part``: the very bytes that were checked against their recorded SHA-256.
+
+        Raises FileNotFoundError where it is missing, ValueError where it is damaged.
+        """
+        if not self.file(part).is_file():
+            raise FileNotFoundError(f"{self.file(part)} is missing; build the engine again with python -m export.trt")
+        data = self.file(part).read_bytes()
+        if hashlib.sha256(data).hexdigest() != self.checksums.get(part):
+            raise ValueError(
+                f"{self.file(part)} is damaged or cut short; build the engine again with python -m export.trt"
+            )
+        return data
 
     def describe(self) -> None:
         """Write the description into the folder; the engines must lie there already. Raises OSError."""
@@ -62,8 +79,8 @@ class EngineFolder:
         (self.path / DESCRIPTION).write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
-def read(folder: str | os.PathLike[str]) -> EngineFolder:
-    """Return the engine in ``folder``, its files checked against their recorded SHA-256.
+def peek(folder: str | os.PathLike[str]) -> EngineFolder:
+    """Return what the description in ``folder`` says; the engines themselves are checked by `EngineFolder.load`.
 
     Raises FileNotFoundError where there is none, ValueError where it is damaged or of another version of mmadfer.
     """
@@ -75,21 +92,24 @@ def read(folder: str | os.PathLike[str]) -> EngineFolder:
         if values["format"] != FORMAT:
             raise ValueError(f"its format is {values['format']}, expected {FORMAT}")
         key = values["key"] | {"compute_capabilities": tuple(values["key"]["compute_capabilities"])}
-        found = EngineFolder(
+        return EngineFolder(
             path,
             EngineKey(**key),
             InputSpec.from_json(values["spec"]),
             ModelConfig.from_json(values["config"]),
             WeightsInfo.from_json(values["info"]),
+            {part: values["sha256"][part] for part in PARTS},
         )
-        expected = {part: values["sha256"][part] for part in PARTS}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path / DESCRIPTION} cannot be used ({error}); build the engine again") from error
+
+
+def read(folder: str | os.PathLike[str]) -> EngineFolder:
+    """Return the engine in ``folder``, its files checked against their recorded SHA-256.
+
+    Raises FileNotFoundError where there is none, ValueError where it is damaged or of another version of mmadfer.
+    """
+    found = peek(folder)
     for part in PARTS:
-        if not found.file(part).is_file():
-            raise FileNotFoundError(f"{found.file(part)} is missing; build the engine again with python -m export.trt")
-        if sha256(found.file(part)) != expected[part]:
-            raise ValueError(
-                f"{found.file(part)} is damaged or cut short; build the engine again with python -m export.trt"
-            )
+        found.load(part)
     return found

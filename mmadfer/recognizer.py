@@ -44,9 +44,10 @@ class EmotionRecognizer:
         return self._backend.device
 
     def describe(self) -> str:
-        """Return weights, engine, precision and device in words."""
+        """Return weights, engine, precision and device in words, and why that engine where it was not named."""
         kind = self.info.name if self.info.trained else f"{self.info.name} weights"
-        return f"{kind}, {self.spec.image_size} px, {self._backend.description}"
+        why = f" (because {self._backend.reason})" if self._backend.reason else ""
+        return f"{kind}, {self.spec.image_size} px, {self._backend.description}{why}"
 
     def warmup(self) -> None:
         """Run once on blank input, so that the first real window is not the slow one."""

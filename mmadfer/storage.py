@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 from mmadfer import catalogue, graph
-from mmadfer.engine import EngineKey
+from mmadfer.engine import EngineFolder, EngineKey, peek
 from mmadfer.model import MMADFER
 
 log = logging.getLogger(__name__)
+
+_ATTEMPTS = 20
 
 
 def graphs_of(model: MMADFER, precision: str = "fp32") -> graph.GraphFolder:
@@ -39,13 +41,40 @@ def graphs_of(model: MMADFER, precision: str = "fp32") -> graph.GraphFolder:
 def engine_folder(key: EngineKey) -> Path:
     """Return the cache's folder for the engine of ``key``; another GPU, version or set of weights has another one."""
     parts = (key.product, key.version, "+".join(key.compute_capabilities), key.fingerprint[:16], key.precision)
-    return catalogue.folder().parent / "engines" / "-".join(parts)
+    return engines_folder() / "-".join(parts)
+
+
+def engines_folder() -> Path:
+    """Return the cache's folder of all engines."""
+    return catalogue.folder().parent / "engines"
+
+
+def engines_of(model: MMADFER) -> list[EngineFolder]:
+    """Return the cache's engines for exactly the weights and settings of ``model``: of any product, version or GPU."""
+    found = []
+    for path in sorted(engines_folder().glob("[!.]*")):
+        try:
+            found.append(peek(path))
+        except (OSError, ValueError) as error:
+            log.warning("%s", error)
+    if not found:
+        return []  # without reading all the weights for their fingerprint
+    mark = graph.fingerprint(model)
+    return [engine for engine in found if engine.key.fingerprint == mark]
 
 
 def put(source: Path, target: Path) -> None:
-    """Move the folder ``source`` to ``target``, in place of what is there."""
-    with contextlib.suppress(OSError):  # nothing in the way, or an older process put its own there first
-        os.rename(source, target)
-        return
-    shutil.rmtree(target, ignore_errors=True)
-    os.rename(source, target)
+    """Move the folder ``source`` to ``target``, in place of what is there, which ends beside ``source``.
+
+    Other processes may do the same at the same moment: a reader sees one whole folder or another. Raises OSError.
+    """
+    for attempt in range(_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(target, source.parent / f"replaced-{attempt}")
+        try:
+            os.rename(source, target)
+            return
+        except OSError as error:
+            # Another process may have put its own there between the two lines above.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _ATTEMPTS - 1:
+                raise

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 
+from mmadfer.backends.device import choose_device
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.model import MMADFER
 
-BACKENDS = ("auto", "pytorch", "openvino")
-PRECISIONS = ("auto", "fp32", "bf16")
+log = logging.getLogger(__name__)
+
+BACKENDS = ("auto", "pytorch", "openvino", "tensorrt")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,8 @@ class Backend(ABC):
     """Where it runs, such as "cpu" or "cuda:0"."""
     description: str
     """Engine, precision and device in words, such as "PyTorch bf16 on AMD EPYC"."""
+    reason: str = ""
+    """Why this backend was chosen, in words; empty where it was asked for by name."""
 
     @abstractmethod
     def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Encoded:
@@ -73,26 +79,59 @@ def load_backend(model: MMADFER, backend: str = "auto", device: str = "auto", pr
     """Return ``backend`` running ``model`` on ``device``; the model must not be used by the caller afterwards.
 
     Args: backend: one of `BACKENDS`; device: "auto" (the GPU where PyTorch sees one, else the CPU), "cpu", "cuda" or
-    "cuda:N"; precision: "auto" (bf16 where the device computes it in hardware) or one of `PRECISIONS`.
-    Raises ValueError where one of them is unknown or not there, ImportError where a named backend is not installed.
+    "cuda:N"; precision: "auto" (the fastest that the device computes in hardware) or one of `PRECISIONS`.
+    Raises ValueError where one of them is unknown or not there, ImportError where a named backend is not installed,
+    FileNotFoundError where a named backend needs an engine that has not been built.
     """
     if backend not in BACKENDS:
         raise ValueError(f"there is no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
-    if backend == "auto":
-        backend = _best_backend(device)
+    if backend != "auto":
+        return _load(model, backend, device, precision)
+    if choose_device(device).type == "cpu":
+        loaded = _best_on_cpu(model, device, precision)
+    else:
+        loaded = _best_on_gpu(model, device, precision)
+    log.info("%s, because %s", loaded.description, loaded.reason)
+    return loaded
+
+
+def _load(model: MMADFER, backend: str, device: str, precision: str) -> Backend:
+    if precision == "int8" and backend != "openvino":
+        raise ValueError(f"precision int8 is for the backend openvino on a CPU; {backend} does not have it")
     if backend == "openvino":
         from mmadfer.backends.openvino import OpenVINOBackend
 
         return OpenVINOBackend.of_model(model, device, precision)
+    if backend == "tensorrt":
+        from mmadfer.backends.tensorrt import TensorRTBackend
+
+        return TensorRTBackend.of_model(model, device, precision)
     from mmadfer.backends.pytorch import PyTorchBackend
 
     return PyTorchBackend(model, device, precision)
 
 
-def _best_backend(device: str) -> str:
-    """Return OpenVINO for a CPU where it can run, 4 times as fast there as PyTorch, and PyTorch everywhere else."""
-    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    installed = all(importlib.util.find_spec(name) for name in ("openvino", "onnx", "onnxscript"))
-    return "openvino" if on_cpu and installed else "pytorch"
+def _best_on_cpu(model: MMADFER, device: str, precision: str) -> Backend:
+    """Return OpenVINO, 4 times as fast there as PyTorch, where it can run, and PyTorch where it cannot."""
+    why = "there is no GPU" if device == "auto" else "the CPU was asked for"
+    if all(importlib.util.find_spec(name) for name in ("openvino", "onnx", "onnxscript")):
+        loaded = _load(model, "openvino", device, precision)
+        loaded.reason = f"{why} and OpenVINO is installed"
+    else:
+        loaded = _load(model, "pytorch", device, precision)
+        loaded.reason = f"{why} and OpenVINO is not installed: pip install 'mmadfer[cpu]'"
+    return loaded
+
+
+def _best_on_gpu(model: MMADFER, device: str, precision: str) -> Backend:
+    """Return TensorRT where an engine for exactly these weights and this GPU has been built, else PyTorch."""
+    try:
+        loaded = _load(model, "tensorrt", device, precision)
+    except (ImportError, OSError, ValueError) as error:
+        loaded = _load(model, "pytorch", device, precision)
+        loaded.reason = f"TensorRT cannot be used: {error}"
+    else:
+        loaded.reason = "an engine for these weights and this GPU is in the cache"
+    return loaded

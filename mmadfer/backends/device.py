@@ -23,7 +23,12 @@ def choose_device(device: str) -> torch.device:
 
 
 def choose_precision(device: torch.device, precision: str = "auto") -> str:
-    """Return ``precision`` where one is named, else "bf16" where ``device`` computes it in hardware, else "fp32"."""
+    """Return ``precision`` where one is named, else "bf16" where ``device`` computes it in hardware, else "fp32".
+
+    Raises ValueError for fp16 on a CPU.
+    """
+    if precision == "fp16" and device.type == "cpu":
+        raise ValueError("precision fp16 is for GPUs; choose fp32 or bf16 on the CPU")
     if precision != "auto":
         return precision
     if device.type == "cuda":

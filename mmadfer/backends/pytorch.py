@@ -9,7 +9,7 @@ from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, choose_precision, device_name
 from mmadfer.model import MMADFER
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class PyTorchBackend(Backend):
@@ -18,7 +18,8 @@ class PyTorchBackend(Backend):
     def __init__(self, model: MMADFER, device: str = "auto", precision: str = "auto") -> None:
         """Take ``model`` over: it is moved and converted in place.
 
-        Args: device: as `choose_device`; precision: "auto", "bf16" or "fp32". Raises ValueError as those do.
+        Args: device: as `choose_device`; precision: "auto", "bf16", "fp32", or "fp16" on a GPU.
+        Raises ValueError as those do.
         """
         self.spec, self.config = model.spec, model.config
         self._device = choose_device(device)
