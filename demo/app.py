@@ -26,9 +26,10 @@ class App:
         device: str = "auto",
         max_sessions: int = 4,
         smoothing: float = 0.0,
+        exact: bool = False,
         load: Callable[[], Recognizer] | None = None,
     ) -> None:
-        """Args: source: "browser", "local" or a file; smoothing: s; load: gives another recogniser than the usual."""
+        """Args: source: "browser", "local" or a file; smoothing: s; exact: no steps; load: gives the recogniser."""
 
         def from_pretrained() -> Recognizer:
             from mmadfer import EmotionRecognizer
@@ -38,7 +39,7 @@ class App:
         self._source_name = source
         self._source: Source | None = None
         self._page: gr.Blocks | None = None
-        self.worker = Worker(load or from_pretrained)
+        self.worker = Worker(load or from_pretrained, exact)
         kind = source if source in ("browser", "local") else "clip"
         self.server = LiveServer(self.worker, kind, max_sessions, smoothing)
 

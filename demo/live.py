@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--backend", default="auto", help="engine that runs the model")
+    exact = "encode all 16 frames for every answer; without it only those that are new, many times as fast"
+    add("--exact", action="store_true", help=exact)
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all, where browsers then ask for https")
     add("--port", type=int, metavar="PORT", help="port to listen on; the first free one from 7860 where not given")
     add("--share", action="store_true", help="also make a public https link, for 72 hours, through Gradio's servers")
@@ -53,7 +55,15 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     from demo.app import App
 
-    app = App(arguments.source, path, arguments.backend, arguments.device, arguments.max_sessions, arguments.smoothing)
+    app = App(
+        arguments.source,
+        path,
+        arguments.backend,
+        arguments.device,
+        arguments.max_sessions,
+        arguments.smoothing,
+        arguments.exact,
+    )
     try:
         url = app.launch(arguments.host, arguments.port, arguments.share)
         print(f"Open {url} in a browser; Ctrl-C ends.", flush=True)

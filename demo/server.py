@@ -174,6 +174,7 @@ class LiveServer:
             "columnsPerSecond": round(1 / spec.mel.frame_shift),
             "trained": recognizer.info.trained,
             "description": recognizer.describe(),
+            "exact": self.worker.exact,
         }
 
     def _refusal(self, websocket: WebSocket) -> str | None:

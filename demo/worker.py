@@ -8,21 +8,22 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from demo.answers import Answers
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.postprocess import Prediction
 
 if TYPE_CHECKING:
     from demo.session import Session
+    from mmadfer.step import StreamingStep
     from mmadfer.stream import Window
 
 log = logging.getLogger(__name__)
 
-MIN_INTERVAL = 0.1
-"""Time between two answers to one session, s: more than ten a second nobody reads, and other sessions wait for it."""
 IDLE_WAIT = 0.02
 CPU_NICENESS = 10
 
@@ -48,8 +49,12 @@ class Recognizer(Protocol):
     def close(self) -> None:
         """Free the weights."""
 
-    def predict(self, window: Window) -> Prediction:
-        """Return what the model makes of ``window``."""
+    def streaming_step(self) -> StreamingStep | None:
+        """Return the memory of one stream, for `predict`; None where every answer is exact."""
+        ...
+
+    def predict(self, window: Window, step: StreamingStep | None = None) -> Prediction:
+        """Return what the model makes of ``window``; with a ``step``, of its new frames and what that has kept."""
         ...
 
 
@@ -60,12 +65,16 @@ class Worker:
     so a slow model makes answers rarer and never later, and one busy session cannot starve another.
     """
 
-    def __init__(self, load: Callable[[], Recognizer]) -> None:
-        """Args: load: called once, on a thread; its OSError, ValueError or ImportError ends up in `error`."""
+    def __init__(self, load: Callable[[], Recognizer], exact: bool = False) -> None:
+        """Args: load: called once, on a thread; its OSError, ValueError or ImportError ends up in `error`.
+
+        exact: compute every window whole instead of encoding its new frames only.
+        """
         self._load = load
+        self.exact = exact
         self._condition = threading.Condition()
         self._sessions: list[Session] = []
-        self._served: dict[int, tuple[int, float]] = {}
+        self._answers: dict[int, Answers] = {}
         self._stopped = False
         self._torch_threads = torch.get_num_threads()
         self.loaded = threading.Event()
@@ -91,7 +100,7 @@ class Worker:
         with self._condition:
             if session in self._sessions:
                 self._sessions.remove(session)
-            self._served.pop(session.number, None)
+            self._answers.pop(session.number, None)
 
     def stop(self, timeout: float = 10.0) -> None:
         """End the thread and free the model; waits for a running answer, at most ``timeout`` s."""
@@ -129,19 +138,21 @@ class Worker:
             self._condition.wait_for(lambda: self._stopped or self._sessions)
             waiting = list(self._sessions)
         for session in waiting:
-            window = self._due_window(session)
-            if window is not None and not self._stopped:
+            answers = self._answers_of(recognizer, session)
+            window = session.window()
+            if window is not None and answers.is_due(window) and not self._stopped:
                 self._rotate(session)
-                self._answer(recognizer, session, window)
+                self._answer(answers, session, window)
                 return
-        time.sleep(IDLE_WAIT)
+        if not self._check_drift(waiting):
+            time.sleep(IDLE_WAIT)
 
-    def _due_window(self, session: Session) -> Window | None:
-        version, answered = self._served.get(session.number, (-1, 0.0))
-        if time.monotonic() < answered + MIN_INTERVAL:
-            return None
-        window = session.window()
-        return window if window is not None and window.version != version else None
+    def _answers_of(self, recognizer: Recognizer, session: Session) -> Answers:
+        with self._condition:
+            found = self._answers.get(session.number) or Answers(recognizer, self.exact)
+            if session in self._sessions:  # one that has just left must not come back into the table
+                self._answers[session.number] = found
+            return found
 
     def _rotate(self, session: Session) -> None:
         with self._condition:
@@ -149,18 +160,24 @@ class Worker:
                 self._sessions.remove(session)
                 self._sessions.append(session)
 
-    def _answer(self, recognizer: Recognizer, session: Session, window: Window) -> None:
-        started = time.monotonic()
+    def _answer(self, answers: Answers, session: Session, window: Window) -> None:
         try:
-            session.publish(recognizer.predict(window))
+            session.publish(answers.answer(window))
         except (ValueError, RuntimeError) as error:
             # Out of memory on a GPU, or numbers that are not finite: this window has no answer, the next may.
             log.exception("no answer for session %d", session.number)
             words = f"The model failed on the newest window: {error}"
             session.send({"type": "trouble", "message": words}, slot="trouble")
-        with self._condition:
-            if session in self._sessions:
-                self._served[session.number] = (window.version, started)
+
+    def _check_drift(self, sessions: list[Session]) -> bool:
+        """Use the pause for one exact pass where one waits; return whether there was one."""
+        for session in sessions:
+            answers = self._answers.get(session.number)
+            drift = answers.check_drift() if answers else None
+            if drift is not None:
+                session.send({"type": "drift", **asdict(drift)}, slot="drift")
+                return True
+        return False
 
 
 def lower_priority() -> None:

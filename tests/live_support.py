@@ -47,7 +47,9 @@ class FollowingRecognizer:
     def close(self) -> None:
         self.closed = True
 
-    def predict(self, window: Window) -> Prediction:
+    def streaming_step(self) -> None: ...
+
+    def predict(self, window: Window, step: None = None) -> Prediction:
         start = time.perf_counter()
         time.sleep(self.delay)
         self.windows = [*self.windows[-200:], window]

@@ -79,7 +79,7 @@ def test_sessions_take_turns(start: Callable[..., Worker]) -> None:
 
 def test_a_window_that_the_model_fails_on_is_told_and_the_next_is_answered(start: Callable[..., Worker]) -> None:
     class Failing(FollowingRecognizer):
-        def predict(self, window: Window) -> Prediction:
+        def predict(self, window: Window, step: None = None) -> Prediction:
             if not self.windows:
                 self.windows = [window]
                 raise ValueError("the logits are not finite")
@@ -109,7 +109,7 @@ def test_a_model_on_the_cpu_gives_way_and_so_do_torchs_threads(start: Callable[.
     seen: dict[str, list[int]] = {}
 
     class Busy(FollowingRecognizer):
-        def predict(self, window: Window) -> Prediction:
+        def predict(self, window: Window, step: None = None) -> Prediction:
             before = set(os.listdir("/proc/self/task"))
             torch.set_num_threads(2)
             torch.randn(700, 700) @ torch.randn(700, 700)

@@ -2,6 +2,7 @@
 
 import { Connection, KIND } from "./connection.js";
 import { colorOf } from "./colors.js";
+import { Details } from "./details.js";
 import { Devices } from "./devices.js";
 import { FrameSender } from "./frames.js";
 import { Reading } from "./reading.js";
@@ -43,6 +44,7 @@ class Live {
     this.timeline = new Timeline(this.parts.timeline);
     this.spectrogram = new Spectrogram(this.parts.spectrogram);
     this.results = new Results(this.parts.save);
+    this.details = new Details(this.parts.details);
     const server = new URL("../ws", import.meta.url);
     server.protocol = server.protocol === "https:" ? "wss:" : "ws:";
     this.connection = new Connection(server, {
@@ -107,6 +109,7 @@ class Live {
     this.reading.setLabels(info.labels);
     this.timeline.setLabels(info.labels);
     this.results.setModel(info);
+    this.details.setModel(info);
     this.spectrogram.setShape(info.melBins, info.columnsPerSecond, info.windowSeconds);
   }
 
@@ -168,6 +171,7 @@ class Live {
   received(message) {
     if (message.type === "result") this.showResult(message);
     if (message.type === "frame") this.showFrame(message);
+    if (message.type === "drift") this.details.showDrift(message);
     if (message.type === "source") this.note({ camera: message.camera ?? "", microphone: message.microphone ?? "" });
     if (message.type === "states") {
       this.note({ states: message.states, faceLost: message.faceLost, filled: message.filled });
@@ -204,6 +208,7 @@ class Live {
 
   showResult(result) {
     this.reading.show(result);
+    this.details.showResult(result);
     const age = this.age(result.time);
     this.parts.latency.textContent = seconds(age);
     this.parts.answers.textContent = result.resultRate ? `${result.resultRate.toFixed(1)} / s` : "–";
