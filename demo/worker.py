@@ -88,6 +88,7 @@ class Worker:
     def start(self) -> None:
         """Start loading."""
         self._loader.start()
+        self._thread.start()
 
     def add(self, session: Session) -> None:
         """Serve ``session`` from now on."""
@@ -112,17 +113,18 @@ class Worker:
                 thread.join(timeout)
 
     def _load_model(self) -> None:
+        lower_priority()  # some engines start the threads that they run on here
         try:
             self.recognizer = self._load()
         except (OSError, ValueError, ImportError, RuntimeError) as error:
             self.error = error
-        else:
-            self._thread.start()
         self.loaded.set()
 
     def _run(self) -> None:
+        self.loaded.wait()
         recognizer = self.recognizer
-        assert recognizer is not None
+        if recognizer is None:
+            return
         torch.set_num_threads(self._torch_threads)  # the intake threads set 1 for themselves and for later threads
         if recognizer.device.startswith("cpu"):
             lower_priority()
@@ -184,8 +186,8 @@ def lower_priority() -> None:
     """Let the calling thread, and those it starts from now on, give way to the rest of the machine.
 
     A model on the CPU keeps every core busy for seconds. Capture, decoding and the page need few milliseconds, but need
-    them now. On Linux a thread has a priority of its own, and torch's worker threads, which are started by the first
-    answer on this thread, inherit it; elsewhere the priority belongs to the whole process, so nothing is done.
+    them now. On Linux a thread has a priority of its own, and the worker threads that an engine starts, while it is
+    loaded or at its first answer, inherit it; elsewhere the priority belongs to the whole process: nothing is done.
     """
     if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
         with contextlib.suppress(OSError):
