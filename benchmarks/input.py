@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks.machine import cpu_name
 from mmadfer.config import InputSpec
 from mmadfer.faces import FaceTracker, crop
 from mmadfer.logmel import LogMel
@@ -119,13 +120,6 @@ def main() -> None:
             print(f"{step:28}{statistics.median(times):8.2f}{np.percentile(times, 95):8.2f}")
         median = statistics.median(watch.times["frame"])
         print(f"median {median:.1f} ms, target {TARGET_MS:.0f} ms: {'met' if median < TARGET_MS else 'MISSED'}")
-
-
-def cpu_name() -> str:
-    """Return the processor's name."""
-    info = pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def check(ours: Backend, reference: Backend, windows: Sequence[Window]) -> Repor
     for backend in (ours, reference):
         backend.warmup()
     for sample in samples(windows, reference):
-        (q, plain), (p, quantised) = _answer(reference, sample), _answer(ours, sample)
+        (q, plain), (p, quantised) = answer(reference, sample), answer(ours, sample)
         probability = max(probability, (p - q).abs().max().item())
         same.append(bool(p.argmax() == q.argmax()))
         times["step" if len(sample.old_cls) else "exact"].append((plain, quantised))
@@ -180,11 +180,11 @@ def _median(column: int, pairs: list[tuple[float, float]]) -> float:
     return statistics.median(pair[column] for pair in pairs)
 
 
-def _answer(backend: Backend, sample: Sample) -> tuple[torch.Tensor, float]:
+def answer(backend: Backend, sample: Sample) -> tuple[torch.Tensor, float]:
     """Return the probabilities ``(C,)`` for ``sample``, and the time they took, s."""
     start = time.perf_counter()
     encoded = backend.encode(sample.frames, sample.spectrogram, sample.kept_sum)
-    logits = backend.head(torch.cat([sample.old_cls, encoded.cls]), encoded.audio_cls)
+    logits = backend.head(torch.cat([sample.old_cls.to(encoded.cls.device), encoded.cls]), encoded.audio_cls)
     return logits[0].softmax(-1), time.perf_counter() - start
 
 

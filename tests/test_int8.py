@@ -82,7 +82,7 @@ def test_step_and_exact_samples_describe_the_same_window(calibrated, clips):
     given = list(export_int8.samples(windows, reference))
     assert [len(sample.frames) for sample in given] == [16, 1, 16, 1]
     for exact, step in zip(given[::2], given[1::2], strict=True):
-        off = (export_int8._answer(reference, exact)[0] - export_int8._answer(reference, step)[0]).abs().max().item()
+        off = (export_int8.answer(reference, exact)[0] - export_int8.answer(reference, step)[0]).abs().max().item()
         assert off < 1e-5, f"the newest frame as a step is off by {off:.1e} from its exact pass"
 
 
@@ -135,7 +135,7 @@ def test_wrong_arguments_end_with_one_sentence(arguments, message, clips, capsys
     assert message in capsys.readouterr().err
 
 
-def test_same_input_gives_the_same_int8_answer(calibrated):
+def test_same_input_gives_the_same_int8answer(calibrated):
     backend = OpenVINOBackend(calibrated[0], "int8")
     frames, sound = torch.rand(1, 16, 3, 32, 32), torch.randn(1, 1, 512, 128)
     assert torch.equal(backend(frames, sound), backend(frames, sound))
