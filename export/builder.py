@@ -30,6 +30,11 @@ def choose_product(product: str = "auto", capabilities: tuple[str, ...] = ()) ->
     if product == "tensorrt":
         if capabilities:
             raise ValueError("TensorRT builds for the GPU of this machine only: leave --gpu out, or use --product rtx")
+        if here is None:
+            raise ValueError(
+                "TensorRT builds for the GPU of the machine it runs on, and PyTorch sees none here; "
+                "build there, or use --product rtx, which builds without one"
+            )
         return product
     wanted = capabilities or ((here,) if here else ())
     unknown = [capability for capability in wanted if capability not in RTX_GPUS]
@@ -59,21 +64,13 @@ def _installed(names: tuple[str, ...]) -> str:
 
 
 def engine_key(graphs: graph.GraphFolder, product: str, capabilities: tuple[str, ...] = ()) -> EngineKey:
-    """Return the key of the engine that `build` would make now; ``product`` and ``capabilities`` as `choose_product`.
-
-    Raises ValueError where full TensorRT is asked for and no GPU is present: it builds for the GPU at hand only.
-    """
-    here = gpu_capability()
-    if product == "tensorrt":
-        if here is None:
-            raise ValueError(
-                "TensorRT builds for the GPU of the machine it runs on, and PyTorch sees none here; "
-                "build there, or use --product rtx, which builds without one"
-            )
-        chosen: tuple[str, ...] = (here,)
+    """Return the key of the engine that `build` would make now; arguments and errors as of `choose_product`."""
+    product, here = choose_product(product, capabilities), gpu_capability()
+    if here and (product == "tensorrt" or here not in RTX_CAPABILITIES):
+        usual: tuple[str, ...] = (here,)
     else:
-        usual = RTX_CAPABILITIES if here is None or here in RTX_CAPABILITIES else (here,)
-        chosen = tuple(sorted(set(capabilities), key=float)) or usual
+        usual = RTX_CAPABILITIES
+    chosen = tuple(sorted(set(capabilities), key=float)) or usual
     version = load_product(product).__version__
     return EngineKey(product, version, chosen, graphs.fingerprint, graphs.precision)
 

@@ -31,7 +31,7 @@ def compare(ours: Backend, reference: Backend, frame_counts: Sequence[int] = (1,
     if ours.spec.differences(spec):
         raise ValueError(f"the two expect different input: {'; '.join(ours.spec.differences(spec))}")
     generator = torch.Generator().manual_seed(seed)
-    encoded, probability, same = 0.0, 0.0, 0
+    encoded, probability, same = [], [], 0
     for k in frame_counts:
         frames = torch.rand(k, 3, spec.image_size, spec.image_size, generator=generator)
         spectrogram = 0.5 * torch.randn(1, 1, spec.mel.frames, spec.mel.bins, generator=generator)
@@ -45,7 +45,9 @@ def compare(ours: Backend, reference: Backend, frame_counts: Sequence[int] = (1,
             answers.append((result, backend.head(cls, result.audio_cls).softmax(-1)))
         (a, p), (b, q) = answers
         pairs = ((a.cls, b.cls), (a.audio_cls, b.audio_cls), (a.means, b.means))
-        encoded = max(encoded, *((x.cpu() - y.cpu()).abs().max().item() for x, y in pairs))
-        probability = max(probability, (p - q).abs().max().item())
+        encoded += [(x.cpu() - y.cpu()).abs().max() for x, y in pairs]
+        probability.append((p - q).abs().max())
         same += int(p.argmax() == q.argmax())
-    return Parity(encoded, probability, same / len(frame_counts))
+    # PyTorch's maximum of numbers and a "not a number" is the latter; Python's is not.
+    worst = [torch.stack(values).max().item() for values in (encoded, probability)]
+    return Parity(worst[0], worst[1], same / len(frame_counts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,10 +13,17 @@ from tqdm import tqdm
 
 from export import builder
 from export.onnx import load
+from export.parity import compare
+from export.timing import measure
 from mmadfer import cli, engine, storage
+from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.tensorrt import TensorRTBackend
 from mmadfer.engine import PRODUCTS, EngineFolder, EngineKey
 from mmadfer.graph import GraphFolder
+from mmadfer.model import MMADFER
 
+LARGEST_DIFFERENCE = 0.005
+"""Largest probability difference to PyTorch in float32 that passes; the GPU's float32 products are rounded to TF32."""
 SHORT_NAMES = {"auto": "auto", "rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
@@ -35,27 +43,60 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="X.Y",
-        help="compute capability to build for (RTX only; repeatable)",
+        help="compute capability to build for, such as 8.9 (RTX only; repeatable); the GPU at hand or the usual ones",
     )
     return cli.run(parser, _export, argv)
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    product = builder.choose_product(SHORT_NAMES[arguments.product])
+    product = builder.choose_product(SHORT_NAMES[arguments.product], tuple(arguments.gpu))
+    builder.load_product(product)  # before the graphs, which take longer than its absence takes to tell
     model = load(arguments.weights)
-    sys.stdout.write(f"{model.info.name}, {model.spec.image_size} px: writing the {arguments.precision} graphs\n")
+    _say(f"{model.info.name}, {model.spec.image_size} px: writing the {arguments.precision} graphs")
     graphs = storage.graphs_of(model, arguments.precision)
     key = builder.engine_key(graphs, product, tuple(arguments.gpu))
     folder = Path(arguments.out) if arguments.out else storage.engine_folder(key)
     found = _current(folder, key)
     if found is None:
-        sys.stdout.write(f"building with {PRODUCTS[product]} {key.version} for {', '.join(key.compute_capabilities)}\n")
+        _say(f"building with {PRODUCTS[product]} {key.version} for {', '.join(key.compute_capabilities)}")
         found = build_interruptibly(graphs, key, folder)
     else:
-        sys.stdout.write("the engine is there already and fits\n")
+        _say("the engine is there already and fits")
     sizes = ", ".join(f"{part} {found.file(part).stat().st_size / 1e6:.0f} MB" for part in engine.PARTS)
-    sys.stdout.write(f"{found.path}: {sizes}\n")
+    _say(f"{found.path}: {sizes}")
+    try:
+        backend = TensorRTBackend(found)
+    except (ImportError, OSError, ValueError) as error:
+        _say(f"the engine was not run: {cli.sentence(error)}")
+        return 0
+    _check(backend, model, found)
     return 0
+
+
+def _check(backend: TensorRTBackend, model: MMADFER, found: EngineFolder) -> None:
+    """Say how far the engine is from the model and how fast it is; removes an engine that is wrong."""
+    backend.warmup()
+    parity = compare(backend, PyTorchBackend(model, "cpu", "fp32"))
+    _say(
+        f"{backend.description}, against PyTorch fp32 with 1, 2 and 16 new frames: encoders off by "
+        f"{parity.encoded:.1e}, probabilities by {parity.probability:.1e}, same top class in {parity.agreement:.0%}"
+    )
+    if not parity.probability <= LARGEST_DIFFERENCE:  # not a number is wrong as well
+        backend.close()
+        shutil.rmtree(found.path)
+        raise ValueError(
+            f"the engine differs from the model by {parity.probability:.1e} in a probability, more than "
+            f"{LARGEST_DIFFERENCE}; it was removed"
+        )
+    for what, new_frames in (("exact pass", model.spec.num_frames), ("streaming step", 1)):
+        latency = measure(backend, new_frames)
+        _say(f"{what}: median {latency.median:.2f} ms, p95 {latency.p95:.2f} ms over 100 runs")
+    backend.close()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _current(folder: Path, key: EngineKey) -> EngineFolder | None:
@@ -65,10 +106,10 @@ def _current(folder: Path, key: EngineKey) -> EngineFolder | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        sys.stdout.write(f"{error}\n")
+        _say(str(error))
         return None
     if found.key != key:
-        sys.stdout.write(f"the engine in {folder} was built from other weights or for another GPU or version\n")
+        _say(f"the engine in {folder} was built from other weights or for another GPU or version")
         return None
     return found
 
@@ -89,9 +130,15 @@ def build_interruptibly(graphs: GraphFolder, key: EngineKey, folder: Path) -> En
         except (OSError, ValueError, ImportError) as error:
             errors.append(error)
 
-    with tqdm(total=1.0, bar_format="{percentage:3.0f}% |{bar}| {desc} [{elapsed}]") as bar:
+    # Into a file or a pipe a line for each part; a bar would write one for each of its changes.
+    with tqdm(total=1.0, bar_format="{percentage:3.0f}% |{bar}| {desc} [{elapsed}]", disable=None) as bar:
+        begun = set()
 
         def show(phase: str, done: int, total: int) -> None:
+            part = phase.partition(":")[0]
+            if bar.disable and part not in begun:
+                sys.stderr.write(f"building the {part}\n")
+            begun.add(part)
             bar.total, bar.n = total, done
             bar.set_description_str(phase, refresh=done == total)  # not at each of thousands of steps
 

@@ -84,10 +84,13 @@ def logger_of(trt: Any) -> Any:
                 self.last = ""
 
             def log(self, severity: Any, message: str) -> None:
-                """Take one message of the builder or the runtime."""
-                if severity <= trt.ILogger.Severity.ERROR:
+                """Take one message of the builder or the runtime; errors are told of by what is raised."""
+                severities = trt.ILogger.Severity
+                if severity <= severities.ERROR:
                     self.last = message
-                log.log(logging.WARNING if severity <= trt.ILogger.Severity.WARNING else logging.DEBUG, "%s", message)
+                    log.info("%s", message)
+                else:
+                    log.log(logging.WARNING if severity == severities.WARNING else logging.DEBUG, "%s", message)
 
         _loggers[trt.__name__] = Logger()
     return _loggers[trt.__name__]

@@ -142,7 +142,9 @@ class TensorRTBackend(Backend):
     def _load(self, trt: Any, folder: EngineFolder, part: str, expected: _Shapes) -> _Engine:
         data = folder.load(part)
         self._log.last = ""
-        self._refuse_invalid(trt, data, folder)
+        problem = invalidity(trt, self._runtime, data)
+        if problem:
+            raise ValueError(f"{self._name} {trt.__version__} refuses {folder.file(part)}: {problem}")
         engine = self._runtime.deserialize_cuda_engine(data)
         context = None if engine is None else self._cache.context(engine)
         if context is None:
@@ -152,17 +154,6 @@ class TensorRTBackend(Backend):
                 "an NVIDIA driver that is too old or too little GPU memory are the usual causes"
             )
         return _Engine(trt, engine, context, expected, self.spec.num_frames, self._device)
-
-    def _refuse_invalid(self, trt: Any, data: bytes, folder: EngineFolder) -> None:
-        if not hasattr(self._runtime, "get_engine_validity"):  # TensorRT for RTX only
-            return
-        validity, flags = self._runtime.get_engine_validity(data)
-        if validity != trt.EngineValidity.INVALID:
-            return
-        members = trt.EngineInvalidityDiagnostics.__members__
-        reasons = [_PROBLEMS.get(name, name) for name, flag in members.items() if int(flag) & int(flags)]
-        why = "; ".join(reasons) or self._log.last or "it gives no reason"
-        raise ValueError(f"{self._name} {trt.__version__} refuses the engine in {folder.path}: {why}")
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[torch.cuda.Stream]:
@@ -219,6 +210,18 @@ class TensorRTBackend(Backend):
             self._cache.save()
             # Contexts end before what they run, and the cache after them.
             del self._encoder, self._head, self._cache, self._runtime
+
+
+def invalidity(trt: Any, runtime: Any, data: bytes) -> str:
+    """Return what TensorRT for RTX finds wrong with an engine by its header; empty where nothing, or nobody looks."""
+    if not hasattr(runtime, "get_engine_validity"):  # full TensorRT
+        return ""
+    validity, flags = runtime.get_engine_validity(data)
+    if validity != trt.EngineValidity.INVALID:
+        return ""
+    members = trt.EngineInvalidityDiagnostics.__members__
+    reasons = [_PROBLEMS.get(name, name) for name, flag in members.items() if int(flag) & int(flags)]
+    return "; ".join(reasons) or products.logger_of(trt).last or "it gives no reason"
 
 
 def _gpu(device: str) -> torch.device:

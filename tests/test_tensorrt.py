@@ -1,0 +1,288 @@
+"""The TensorRT backend: with a stand-in for TensorRT where there is no GPU, and as it is where there is one."""
+
+import dataclasses
+import logging
+import sys
+import threading
+
+import pytest
+import torch
+from fake_tensorrt import engine_folder, fake_gpu, fake_product
+from test_graph import stressed_model
+
+from export import builder
+from export.parity import compare
+from export.timing import measure
+from mmadfer import engine, graph, products, storage
+from mmadfer.backends import load_backend
+from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.tensorrt import TensorRTBackend, invalidity
+
+SOUND, NOTHING = torch.randn(1, 1, 512, 128), torch.zeros(3, 16)
+
+
+@pytest.fixture
+def trt(monkeypatch, tmp_path):
+    """Return a stand-in for TensorRT for RTX on a GPU, with an empty cache of engines."""
+    monkeypatch.setenv("MMADFER_HOME", str(tmp_path / "home"))
+    fake_gpu(monkeypatch)
+    return fake_product(monkeypatch, stressed_model())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with an engine for the stand-in."""
+    return engine_folder(stressed_model(), tmp_path / "engine")
+
+
+def asked(trt, what):
+    """Return what the stand-in was asked of the kind ``what``."""
+    return [value for kind, value in trt.calls if kind == what]
+
+
+@pytest.mark.parametrize("product", ["tensorrt_rtx", "tensorrt"])
+def test_answers_are_the_models_at_every_number_of_new_frames(product, trt, monkeypatch, tmp_path):
+    version = "11.4.0" if product == "tensorrt" else "1.7.9"
+    trt = fake_product(monkeypatch, stressed_model(), product, version)
+    backend = TensorRTBackend(engine.peek(engine_folder(stressed_model(), tmp_path / "e", product, version).path))
+    parity = compare(backend, PyTorchBackend(stressed_model(), "cpu", "fp32"), range(1, 17))
+    assert parity.encoded < 1e-6, f"encoders are off by {parity.encoded:.1e}"
+    assert backend.description == f"{engine.PRODUCTS[product]} fp16 on NVIDIA Fake 1"
+    assert set(asked(trt, "run")) == {7}  # on the backend's own stream
+    assert set(asked(trt, "context")) == ({"whole"} if product == "tensorrt_rtx" else {None})
+    backend.close()
+
+
+def test_memory_is_set_once_and_shapes_only_where_they_change(trt, folder):
+    backend = TensorRTBackend(engine.peek(folder.path))
+    for count in (16, 1, 1, 1, 2, 1):
+        backend.head(torch.zeros(16, 64), backend.encode(torch.rand(count, 3, 32, 32), SOUND, NOTHING).audio_cls)
+    assert asked(trt, "shape") == [16, 1, 2, 1]
+    assert len(asked(trt, "address")) == 9
+
+
+def test_answers_of_one_call_outlive_the_next(trt, folder):
+    backend = TensorRTBackend(engine.peek(folder.path))
+    first = backend.encode(torch.rand(2, 3, 32, 32), SOUND, NOTHING)
+    before = [t.clone() for t in (first.cls, first.audio_cls, first.means)]
+    backend.encode(torch.rand(2, 3, 32, 32), torch.randn(1, 1, 512, 128), NOTHING)
+    assert all(torch.equal(a, b) for a, b in zip(before, (first.cls, first.audio_cls, first.means), strict=True))
+
+
+def test_threads_take_turns(trt, folder):
+    backend = TensorRTBackend(engine.peek(folder.path))
+    frames = [torch.rand(count, 3, 32, 32) for count in (1, 2)]
+    expected = [backend.encode(f, SOUND, NOTHING).cls for f in frames]
+    worst = [0.0, 0.0]
+
+    def work(k):
+        for _ in range(20):
+            worst[k] = max(worst[k], (backend.encode(frames[k], SOUND, NOTHING).cls - expected[k]).abs().max().item())
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(worst) < 1e-6, f"off by {worst}"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [
+        ((torch.rand(1, 3, 64, 64), SOUND, NOTHING), "frames"),
+        ((torch.rand(1, 3, 32, 32), SOUND[0, 0], NOTHING), "spectrogram"),
+        ((torch.rand(17, 3, 32, 32), SOUND, NOTHING), "frames"),
+    ],
+)
+def test_input_of_another_shape_is_refused(inputs, name, trt, folder):
+    with pytest.raises(ValueError, match=f"{name} must be of shape"):
+        TensorRTBackend(engine.peek(folder.path)).encode(*inputs)
+
+
+def test_kernels_are_kept_for_the_next_start_and_for_each_gpu(trt, folder, monkeypatch, caplog):
+    backend = TensorRTBackend(engine.peek(folder.path))
+    assert asked(trt, "cache") == []
+    backend.warmup()
+    kept = folder.path / "runtime-NVIDIA-Fake-1.cache"
+    assert kept.read_bytes() == b"kernels"
+    backend.close()
+    TensorRTBackend(engine.peek(folder.path)).close()
+    assert asked(trt, "cache") == [b"kernels"]
+    kept.write_bytes(b"of an older driver")
+    TensorRTBackend(engine.peek(folder.path)).close()
+    assert kept.read_bytes() == b"kernels"
+    assert sorted(p.name for p in folder.path.iterdir()) == ["encoder.engine", "engine.json", "head.engine", kept.name]
+    kept.unlink()
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr("mmadfer.backends.runtime_cache.os.replace", lambda *_: (_ for _ in ()).throw(full))
+    with caplog.at_level(logging.WARNING):
+        TensorRTBackend(engine.peek(folder.path)).close()
+    assert "cannot be written (No space left on device)" in caplog.text
+
+
+def _with(**changes):
+    return lambda trt, folder, patch: [setattr(trt, name, value) for name, value in changes.items()]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (_with(__version__="1.8.0"), ValueError, "built by TensorRT for RTX 1.7.9, but 1.8.0 is installed"),
+        (_with(__version__="1.6.0"), ValueError, "TensorRT for RTX 1.6.0 is too old; 1.7 or newer is needed"),
+        (
+            _with(broken=True),
+            ValueError,
+            r"cannot load .*encoder.engine \(cudaError 35\); an NVIDIA driver that is too",
+        ),
+        (_with(valid=False, flags=4), ValueError, "refuses .*encoder.engine: the NVIDIA driver is too old: update it"),
+        (_with(valid=False, flags=3), ValueError, "another version built it; it was not built for this GPU"),
+        (
+            lambda trt, folder, patch: setattr(trt, "trained_for", dataclasses.replace(trt.trained_for, image_size=64)),
+            ValueError,
+            "the engine is of another model or size",
+        ),
+        (
+            lambda trt, folder, patch: setattr(
+                trt, "trained_for", dataclasses.replace(trt.trained_for, labels=("sad", "happy"))
+            ),
+            ValueError,
+            r"the engine is of another model or size: it has .*'logits': \(1, 2\)",
+        ),
+        (lambda trt, folder, patch: folder.file("head").write_bytes(b"hea"), ValueError, "damaged or cut short"),
+        (lambda trt, folder, patch: folder.file("head").unlink(), FileNotFoundError, "head.engine is missing"),
+        (
+            lambda trt, folder, patch: patch.setitem(sys.modules, "tensorrt_rtx", None),
+            ImportError,
+            "TensorRT for RTX is not installed .*: pip install 'tensorrt-rtx",
+        ),
+        (
+            lambda trt, folder, patch: fake_gpu(patch, (9, 0)),
+            ValueError,
+            "compute capability 8.6, 8.9, but NVIDIA Fake 1 has 9.0; build .* --product tensorrt",
+        ),
+        (lambda trt, folder, patch: fake_gpu(patch, (7, 5)), ValueError, "has 7.5; build .* --product rtx --gpu 7.5"),
+    ],
+)
+def test_engines_that_do_not_fit_are_refused_in_one_sentence(change, error, message, trt, folder, monkeypatch):
+    change(trt, folder, monkeypatch)
+    with pytest.raises(error, match=message):
+        TensorRTBackend(engine.peek(folder.path))
+
+
+def test_a_runtime_that_does_not_start_is_a_sentence(trt, folder, monkeypatch):
+    def fail(logger):
+        raise TypeError("factory function returned nullptr")
+
+    monkeypatch.setattr(trt, "Runtime", fail)
+    with pytest.raises(ValueError, match=r"cannot start .* is the NVIDIA driver too old"):
+        TensorRTBackend(engine.peek(folder.path))
+
+
+def test_without_a_gpu_the_named_backend_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="runs on NVIDIA GPUs, but PyTorch sees none here"):
+        load_backend(stressed_model(), "tensorrt")
+    with pytest.raises(ValueError, match="but device 'cpu' was asked for"):
+        load_backend(stressed_model(), "tensorrt", "cpu")
+
+
+def test_auto_takes_the_engine_of_exactly_these_weights_and_says_why(trt):
+    loaded = load_backend(stressed_model())
+    assert loaded.description.startswith("PyTorch ")
+    assert "there is no TensorRT engine for the weights small" in loaded.reason
+    assert "python -m export.trt and the same --weights" in loaded.reason
+    with pytest.raises(FileNotFoundError, match=r"build one with python -m export\.trt"):
+        load_backend(stressed_model(), "tensorrt")
+
+    other = stressed_model()
+    other.classifier.bias.data[0] += 1
+    engine_folder(other, storage.engines_folder() / "other")
+    engine_folder(stressed_model(), storage.engines_folder() / "stale", version="1.7.0")
+    with pytest.raises(ValueError, match=r"built by TensorRT for RTX 1.7.0, but 1.7.9 is installed"):
+        load_backend(stressed_model(), "tensorrt")
+    assert "but 1.7.9 is installed" in load_backend(stressed_model()).reason
+
+    engine_folder(stressed_model(), storage.engines_folder() / "slow", precision="fp32")
+    assert load_backend(stressed_model()).description.startswith("TensorRT for RTX fp32 on ")
+    engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    loaded = load_backend(stressed_model())
+    assert loaded.description.startswith("TensorRT for RTX fp16 on ")
+    assert loaded.reason == "an engine for these weights and this GPU is in the cache"
+    assert load_backend(stressed_model(), "tensorrt", precision="fp32").precision == "fp32"
+    with pytest.raises(ValueError, match="TensorRT engines are fp16 or fp32, but precision 'bf16' was asked for"):
+        load_backend(stressed_model(), "tensorrt", precision="bf16")
+    assert load_backend(stressed_model(), precision="bf16").description.startswith("PyTorch bf16")
+    assert load_backend(stressed_model(), "tensorrt").reason == ""
+
+
+def test_auto_does_not_load_a_damaged_engine(trt):
+    folder = engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    folder.file("encoder").write_bytes(b"enc")
+    loaded = load_backend(stressed_model())
+    assert loaded.description.startswith("PyTorch ")
+    assert "encoder.engine is damaged or cut short" in loaded.reason
+
+
+def test_the_real_runtime_refuses_what_is_no_engine():
+    trt = products.load_product("tensorrt_rtx")
+    runtime = trt.Runtime(products.logger_of(trt))
+    assert "it is no engine" in invalidity(trt, runtime, b"x" * 4096)
+
+
+@pytest.fixture(scope="module")
+def real_engine(tmp_path_factory):
+    """Return an engine of the small model for the GPU at hand."""
+    try:
+        product = builder.choose_product()
+    except ImportError as error:
+        pytest.skip(f"no GPU that an installed TensorRT runs on: {error}")
+    path = tmp_path_factory.mktemp("real")
+    graphs = graph.write(stressed_model(), path / "graphs", "fp16")
+    return builder.build(graphs, builder.engine_key(graphs, product), path / "engine")
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_answers_are_the_models(real_engine):
+    backend = TensorRTBackend(real_engine)
+    backend.warmup()
+    parity = compare(backend, PyTorchBackend(stressed_model(), "cpu", "fp32"), range(1, 17))
+    assert parity.probability < 0.005, f"probabilities are off by {parity.probability:.1e}"
+    assert parity.agreement == 1
+    assert 0 < measure(backend, 1, runs=10).median <= measure(backend, 1, runs=10).p95 * 10
+    backend.close()
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_hops_allocate_nothing(real_engine):
+    backend = TensorRTBackend(real_engine)
+    frames, kept = torch.rand(1, 3, 32, 32), [None] * 16
+    for hop in range(200):
+        if hop == 50:
+            before = torch.cuda.memory_stats()["num_device_alloc"], torch.cuda.mem_get_info()[0]
+        encoded = backend.encode(frames, SOUND, NOTHING)
+        kept[hop % 16] = encoded  # as a stream does
+        backend.head(encoded.cls.expand(16, -1), encoded.audio_cls)
+    after = torch.cuda.memory_stats()["num_device_alloc"], torch.cuda.mem_get_info()[0]
+    assert after[0] == before[0]
+    assert before[1] - after[1] < 2**20, f"{before[1] - after[1]} bytes more"
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_threads_get_their_own_answers(real_engine):
+    backend = TensorRTBackend(real_engine)
+    frames = [torch.rand(count, 3, 32, 32) for count in (1, 16)]
+    expected = [backend.encode(f, SOUND, NOTHING).cls.cpu() for f in frames]
+    worst = [0.0, 0.0]
+
+    def work(k):
+        for _ in range(100):
+            ours = backend.encode(frames[k], SOUND, NOTHING).cls.cpu()
+            worst[k] = max(worst[k], (ours - expected[k]).abs().max().item())
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(worst) < 0.02, f"off by {worst}"  # kernels for a shape may be exchanged for better ones meanwhile
