@@ -142,7 +142,7 @@ class _Engine:
 
 class _Context:
     def __init__(self, engine):
-        self.engine, self.addresses, self.count = engine, {}, None
+        self.engine, self.addresses, self.count, self.busy = engine, {}, None, False
 
     def set_tensor_address(self, name, address):
         self.engine.trt.calls.append(("address", name))
@@ -161,11 +161,16 @@ class _Context:
 
     def execute_async_v3(self, stream):
         self.engine.trt.calls.append(("run", stream))
-        reference = self.engine.reference
+        assert not self.busy, "two threads use one context"
+        self.busy = True
+        self._run(self.engine.reference)
+        self.busy = False
+        return True
+
+    def _run(self, reference):
         if self.engine.part == "head":
             self._tensor("logits").copy_(reference.head(self._tensor("cls"), self._tensor("audio_cls")))
-            return True
+            return
         encoded = reference.encode(*(self._tensor(name) for name in ("frames", "spectrogram", "kept_sum")))
         for name in ("cls", "audio_cls", "means"):
             self._tensor(name).copy_(getattr(encoded, name))
-        return True

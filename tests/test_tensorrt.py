@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from fake_tensorrt import engine_folder, fake_gpu, fake_product
 from test_graph import stressed_model
 
 from export import builder
+from export import trt as export_trt
 from export.parity import compare
 from export.timing import measure
 from mmadfer import engine, graph, products, storage
@@ -73,18 +74,13 @@ def test_threads_take_turns(trt, folder):
     backend = TensorRTBackend(engine.peek(folder.path))
     frames = [torch.rand(count, 3, 32, 32) for count in (1, 2)]
     expected = [backend.encode(f, SOUND, NOTHING).cls for f in frames]
-    worst = [0.0, 0.0]
 
-    def work(k):
-        for _ in range(20):
-            worst[k] = max(worst[k], (backend.encode(frames[k], SOUND, NOTHING).cls - expected[k]).abs().max().item())
+    def worst(k):
+        return max((backend.encode(frames[k], SOUND, NOTHING).cls - expected[k]).abs().max().item() for _ in range(20))
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(worst) < 1e-6, f"off by {worst}"
+    with ThreadPoolExecutor(2) as threads:
+        off = list(threads.map(worst, (0, 1)))
+    assert max(off) < 1e-6, f"off by {off}"
 
 
 @pytest.mark.parametrize(
@@ -224,6 +220,16 @@ def test_auto_does_not_load_a_damaged_engine(trt):
     assert "encoder.engine is damaged or cut short" in loaded.reason
 
 
+@pytest.mark.parametrize("value", [3.0, float("nan")])
+def test_an_engine_that_differs_from_the_model_is_removed(value, trt, folder):
+    wrong = stressed_model()
+    wrong.classifier.bias.data[0] = value
+    backend = TensorRTBackend(engine.peek(folder.path))
+    with pytest.raises(ValueError, match=r"the engine differs from the model by .* it was removed"):
+        export_trt._check(backend, wrong, folder)
+    assert not folder.path.exists()
+
+
 def test_the_real_runtime_refuses_what_is_no_engine():
     trt = products.load_product("tensorrt_rtx")
     runtime = trt.Runtime(products.logger_of(trt))
@@ -273,16 +279,11 @@ def test_on_a_gpu_threads_get_their_own_answers(real_engine):
     backend = TensorRTBackend(real_engine)
     frames = [torch.rand(count, 3, 32, 32) for count in (1, 16)]
     expected = [backend.encode(f, SOUND, NOTHING).cls.cpu() for f in frames]
-    worst = [0.0, 0.0]
 
-    def work(k):
-        for _ in range(100):
-            ours = backend.encode(frames[k], SOUND, NOTHING).cls.cpu()
-            worst[k] = max(worst[k], (ours - expected[k]).abs().max().item())
+    def worst(k):
+        answers = (backend.encode(frames[k], SOUND, NOTHING).cls.cpu() for _ in range(100))
+        return max((ours - expected[k]).abs().max().item() for ours in answers)
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(worst) < 0.02, f"off by {worst}"  # kernels for a shape may be exchanged for better ones meanwhile
+    with ThreadPoolExecutor(2) as threads:
+        off = list(threads.map(worst, (0, 1)))
+    assert max(off) < 0.02, f"off by {off}"  # kernels for a shape may be exchanged for better ones meanwhile
