@@ -27,14 +27,15 @@ class App:
         max_sessions: int = 4,
         smoothing: float = 0.0,
         exact: bool = False,
+        precision: str = "auto",
         load: Callable[[], Recognizer] | None = None,
     ) -> None:
-        """Args: source: "browser", "local" or a file; smoothing: s; exact: no steps; load: gives the recogniser."""
+        """Args: source: "browser", "local" or a file; smoothing: s; exact: no steps; load: makes the recogniser."""
 
         def from_pretrained() -> Recognizer:
             from mmadfer import EmotionRecognizer
 
-            return EmotionRecognizer.from_pretrained(weights, backend, device)
+            return EmotionRecognizer.from_pretrained(weights, backend, device, precision)
 
         self._source_name = source
         self._source: Source | None = None

@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--backend", default="auto", help="engine that runs the model")
     exact = "encode all 16 frames for every answer; without it only those that are new, many times as fast"
     add("--exact", action="store_true", help=exact)
+    add("--precision", default="auto", help="auto, fp32, bf16 or int8 (after python -m export.int8)")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all, where browsers then ask for https")
     add("--port", type=int, metavar="PORT", help="port to listen on; the first free one from 7860 where not given")
     add("--share", action="store_true", help="also make a public https link, for 72 hours, through Gradio's servers")
@@ -63,6 +64,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.max_sessions,
         arguments.smoothing,
         arguments.exact,
+        arguments.precision,
     )
     try:
         url = app.launch(arguments.host, arguments.port, arguments.share)

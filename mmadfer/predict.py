@@ -13,7 +13,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from mmadfer import cli
-from mmadfer.backends import BACKENDS
+from mmadfer.backends import BACKENDS, PRECISIONS
 from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
 
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS, help="precision of the encoders")
     return cli.run(parser, _predict, argv)
 
 
@@ -38,7 +39,9 @@ def _predict(arguments: argparse.Namespace) -> int:
     for name in arguments.files:  # before the model is loaded: a misspelt name should not cost half a minute
         if not Path(name).is_file():
             raise FileNotFoundError(f"there is no file {name}")
-    recognizer = EmotionRecognizer.from_pretrained(arguments.weights, arguments.backend, arguments.device)
+    recognizer = EmotionRecognizer.from_pretrained(
+        arguments.weights, arguments.backend, arguments.device, arguments.precision
+    )
     sys.stderr.write(f"{recognizer.describe()}\n")
     if not recognizer.info.trained:
         sys.stderr.write("UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights.\n")

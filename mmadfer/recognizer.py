@@ -19,15 +19,19 @@ from mmadfer.stream import AVWindow, Window
 class EmotionRecognizer:
     """Recognises emotions in windows of face crops and sound; holds no stream, so one serves many at once in turn."""
 
-    def __init__(self, model: MMADFER, backend: str = "auto", device: str = "auto") -> None:
-        """Take ``model`` over. Raises ValueError where ``backend`` or ``device`` is unknown or not there."""
+    def __init__(self, model: MMADFER, backend: str = "auto", device: str = "auto", precision: str = "auto") -> None:
+        """Take ``model`` over; arguments and errors as of `mmadfer.backends.load_backend`."""
         self.spec: InputSpec = model.spec
         self.info: WeightsInfo = model.info
-        self._backend: Backend = load_backend(model, backend, device)
+        self._backend: Backend = load_backend(model, backend, device, precision)
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str] | None = None, backend: str = "auto", device: str = "auto"
+        cls,
+        name_or_path: str | os.PathLike[str] | None = None,
+        backend: str = "auto",
+        device: str = "auto",
+        precision: str = "auto",
     ) -> EmotionRecognizer:
         """Return a recogniser with the weights in a file or of a known name (`python -m mmadfer.weights list`).
 
@@ -35,8 +39,8 @@ class EmotionRecognizer:
         Raises OSError or ValueError in one sentence where there are no such weights, backend or device.
         """
         if name_or_path is None:
-            return cls(untrained_model(), backend, device)
-        return cls(checkpoint.load_model(weights.resolve(os.fspath(name_or_path))), backend, device)
+            return cls(untrained_model(), backend, device, precision)
+        return cls(checkpoint.load_model(weights.resolve(os.fspath(name_or_path))), backend, device, precision)
 
     @property
     def device(self) -> str:

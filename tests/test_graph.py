@@ -137,3 +137,13 @@ def test_export_command_refuses_graphs_that_differ(tmp_path, capsys, monkeypatch
     monkeypatch.undo()
     assert export_onnx.main(["--weights", "nowhere.pth"]) == 2
     assert "nowhere.pth" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_leaves_the_plain_engine_and_says_why(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("MMADFER_HOME", str(tmp_path / "file" / "home"))
+    engine = load_backend(stressed_model(), "auto", "cpu")
+    assert engine.description.startswith("PyTorch")
+    assert "the graphs for OpenVINO cannot be kept" in engine.reason
+    with pytest.raises(OSError, match="file"):
+        load_backend(stressed_model(), "openvino", "cpu")

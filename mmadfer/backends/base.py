@@ -117,11 +117,19 @@ def _best_on_cpu(model: MMADFER, device: str, precision: str) -> Backend:
     """Return OpenVINO, 4 times as fast there as PyTorch, where it can run, and PyTorch where it cannot."""
     why = "there is no GPU" if device == "auto" else "the CPU was asked for"
     if all(importlib.util.find_spec(name) for name in ("openvino", "onnx", "onnxscript")):
-        loaded = _load(model, "openvino", device, precision)
-        loaded.reason = f"{why} and OpenVINO is installed"
+        try:
+            loaded = _load(model, "openvino", device, precision)
+        except OSError as error:
+            if precision == "int8":
+                raise
+            why_not = f"the graphs for OpenVINO cannot be kept: {error}"
+        else:
+            loaded.reason = f"{why} and OpenVINO is installed"
+            return loaded
     else:
-        loaded = _load(model, "pytorch", device, precision)
-        loaded.reason = f"{why} and OpenVINO is not installed: pip install 'mmadfer[cpu]'"
+        why_not = "OpenVINO is not installed: pip install 'mmadfer[cpu]'"
+    loaded = _load(model, "pytorch", device, precision)
+    loaded.reason = f"{why} and {why_not}"
     return loaded
 
 
