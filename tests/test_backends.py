@@ -55,6 +55,21 @@ def test_unknown_backend_and_precision_are_refused():
         load_backend(untrained_model(SPEC, TINY), precision="int4")
 
 
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_without_a_gpu_and_openvino_auto_is_pytorch_and_says_why(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    loaded = load_backend(untrained_model(SPEC, TINY), device=device)
+    assert loaded.description.startswith("PyTorch ")
+    why = "there is no GPU" if device == "auto" else "the CPU was asked for"
+    assert loaded.reason == f"{why} and OpenVINO is not installed: pip install 'mmadfer[cpu]'"
+
+
+def test_half_precision_is_refused_on_the_cpu():
+    with pytest.raises(ValueError, match="precision fp16 is for GPUs; choose fp32 or bf16 on the CPU"):
+        load_backend(untrained_model(SPEC, TINY), "pytorch", "cpu", "fp16")
+
+
 def test_automatic_precision_follows_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert choose_precision(torch.device("cpu")) == "bf16"
