@@ -58,9 +58,10 @@ class StreamingStep:
             kept[-1] = None  # the same frames with other sound: the graph takes one new frame at least
         old = {slot: self._kept[k] for slot, k in enumerate(kept) if k is not None}
         new = [slot for slot in range(len(times)) if slot not in old]
-        kept_sum = torch.zeros(config.depth, config.bottleneck)
-        for frame in old.values():
-            kept_sum = kept_sum + frame.means.to(kept_sum.device)
+        if old:  # summed where they are: on a GPU they stay there
+            kept_sum = torch.stack([frame.means for frame in old.values()]).sum(dim=0)
+        else:
+            kept_sum = torch.zeros(config.depth, config.bottleneck)
         encoded = self._backend.encode(
             frame_inputs([window.crops[slot] for slot in new], spec),
             sound_input(window.waveform, window.sample_rate, spec),
