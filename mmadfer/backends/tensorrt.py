@@ -51,8 +51,9 @@ def shapes(spec: InputSpec, config: ModelConfig) -> dict[str, _Shapes]:
 
 def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     """Return whether the shape is the expected one; TensorRT may leave a side open (-1) that is always the same."""
-    same = (side in (-1, wanted) for side, wanted in zip(found, expected, strict=False))
-    return len(found) == len(expected) and all(same)
+    if len(found) != len(expected):
+        return False
+    return all(side in (-1, wanted) for side, wanted in zip(found, expected, strict=True))
 
 
 class _Engine:
