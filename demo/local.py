@@ -22,8 +22,12 @@ DEAF = 3.0
 """A microphone that gives nothing for so long has gone, s; the first block may come 2 s after opening."""
 CAMERA_GONE = "The camera has gone: plug it in again and it goes on"
 MICROPHONE_GONE = "The microphone has gone: plug it in again and it goes on"
-LOST = 0.02
-"""A jump of the sound card's own clock by more than this, s, after an overflow is lost sound."""
+SETTLING = 1.0
+"""Sound left out after opening, s: PulseAudio's word on its own delay is off by up to 0.4 s until then."""
+LOST, STALLED = 0.02, 0.1
+"""Sound this far behind the sound card's own clock, s, was lost: after an overflow, and without one."""
+CREEP = 2e-4
+"""How much two clocks may differ in rate."""
 
 
 class LocalSource:
@@ -103,8 +107,9 @@ class Microphone:
         self._stop = stop
         self._device = device
         self._index = 0
-        self._next_adc: float | None = None
+        self._start: float | None = None
         self._heard = 0.0
+        self._settled = 0.0
 
     def run(self) -> None:
         """Stream until stopped; a microphone that is not there or goes is tried again and again."""
@@ -135,19 +140,23 @@ class Microphone:
     def _stream(self, sounddevice: Any) -> None:
         info = sounddevice.query_devices(self._device, "input")
         rate, channels = int(info["default_samplerate"]), min(2, info["max_input_channels"])
-        self._next_adc = None
+        self._start = None
         opened = time.monotonic()
         self._heard = opened
 
         def take(data: np.ndarray, frames: int, clock: Any, status: Any) -> None:
+            """Hand a block on, once the sound card has settled; called on PortAudio's own thread."""
             now = time.monotonic()
-            if self._heard == opened:
-                self._session.set_source_state(microphone="")
-            self._heard = now
+            first, self._heard = self._heard == opened, now
+            self._settled = now + SETTLING if first else self._settled
+            if now < self._settled:
+                return
+            self._session.set_source_state(microphone="")
             adc = clock.inputBufferAdcTime
             self.take(data, now - (clock.currentTime - adc), adc, status, rate)
 
-        options = {"samplerate": rate, "channels": channels, "device": self._device, "dtype": "float32"}
+        options: dict[str, Any] = {"samplerate": rate, "channels": channels, "device": self._device, "dtype": "float32"}
+        options["latency"] = "high"  # blocks carry their own time, so that large buffers cost nothing and lose less
         with sounddevice.InputStream(callback=take, **options) as stream:
             while not self._stop.wait(0.2) and stream.active and time.monotonic() < self._heard + DEAF:
                 pass
@@ -157,8 +166,15 @@ class Microphone:
 
         Args: data: (n, channels); captured: time of the first sample, s, monotonic; adc: the same on the card's clock.
         """
-        if status.input_overflow and self._next_adc is not None and adc - self._next_adc > LOST:
-            self._index += round((adc - self._next_adc) * rate)
-        self._next_adc = adc + len(data) / rate
+        # Drivers do not always tell of an overflow: sound that falls behind the card's own clock by more than jitter
+        # was lost all the same. The start may creep, for no two clocks run at quite the same rate.
+        start = adc - self._index / rate
+        if self._start is None or start < self._start:
+            self._start = start
+        late = start - self._start
+        if late > (LOST if status.input_overflow else STALLED):
+            self._index += round(late * rate)
+        else:
+            self._start += min(late, CREEP * len(data) / rate)
         self._session.intake.offer_sound(Sound(self._index, captured, np.ascontiguousarray(data.T), rate))
         self._index += len(data)

@@ -6,6 +6,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -49,7 +50,7 @@ class FollowingRecognizer:
 
     def streaming_step(self) -> None: ...
 
-    def predict(self, window: Window, step: None = None) -> Prediction:
+    def predict(self, window: Window, step: Any = None) -> Prediction:
         start = time.perf_counter()
         time.sleep(self.delay)
         self.windows = [*self.windows[-200:], window]

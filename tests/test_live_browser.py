@@ -346,11 +346,11 @@ def test_a_clip_is_shown_to_all_who_watch(open_page: Callable[..., Page], clips:
 
 
 def test_the_real_model_end_to_end_with_untrained_weights(open_page: Callable[..., Page]) -> None:
-    app = App()
+    app = App(backend="pytorch")  # an engine that compiles the model first would take most of a minute
     try:
         page = open_page(app.launch())
         page.get_by_role("button", name="Start").click()
-        page.wait_for_selector(".mm-live[data-phase=live]", timeout=4 * SLOW)
+        page.wait_for_selector(".mm-live[data-phase=live]", timeout=7 * SLOW)
         page.wait_for_selector(".mm-live[data-results]", timeout=4 * SLOW)
         assert part(page, "untrained").is_visible()
         assert "mean nothing" in part(page, "untrained").inner_text()

@@ -151,9 +151,10 @@ def test_sound_lost_by_the_sound_card_shows_as_a_jump_of_the_index() -> None:
     microphone = Microphone(recorded, threading.Event())  # type: ignore[arg-type]
     fine, overflow = argparse.Namespace(input_overflow=False), argparse.Namespace(input_overflow=True)
     block = np.zeros((480, 2), np.float32)
-    for adc, status in ((1.0, fine), (1.01, fine), (1.52, overflow), (1.53, fine)):
+    for adc, status in ((1.0, fine), (1.01, fine), (1.52, overflow), (1.53, fine), (1.57, fine), (2.08, fine)):
         microphone.take(block, adc, adc, status, 48_000)
-    assert [sound.index for sound in recorded.sounds] == [0, 480, 960 + 24_000, 1440 + 24_000]
+    # 0.5 s lost and told, 30 ms of jitter, 0.5 s lost and not told
+    assert [sound.index for sound in recorded.sounds] == [0, 480, 24_960, 25_440, 25_920, 51_840]
     assert recorded.sounds[0].samples.shape == (2, 480)
 
 
