@@ -75,12 +75,19 @@ def save_model(model: MMADFER, path: str | os.PathLike[str]) -> Path:
     os.close(handle)
     try:
         save_file(tensors, temporary, metadata)
+        os.chmod(temporary, 0o666 & ~_umask())  # a temporary file is private, but weights are not
         os.replace(temporary, path)
     except SafetensorError as error:
         raise OSError(f"{path} could not be written: {error}") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def read_safetensors(path: Path) -> tuple[Tensors, InputSpec, ModelConfig, WeightsInfo]:
@@ -128,8 +135,11 @@ def _existing_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _build(path: Path, tensors: Tensors, spec: InputSpec, config: ModelConfig, info: WeightsInfo) -> MMADFER:
-    with torch.device("meta"):  # shapes only: the values come from the file
-        model = MMADFER(spec, config, info)
+    try:
+        with torch.device("meta"):  # shapes only: the values come from the file
+            model = MMADFER(spec, config, info)
+    except ValueError as error:
+        raise ValueError(f"{path} does not fit together: {error}") from error
     expected = model.state_dict()
     missing = [key for key in expected if key not in tensors]
     unknown = [key for key in tensors if key not in expected]

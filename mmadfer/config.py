@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,26 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _require_types(settings: Any) -> None:
+    """Refuse values of other types than the defaults': settings come out of files that anyone may have written."""
+    for name in (entry.name for entry in dataclasses.fields(settings)):
+        value, kind = getattr(settings, name), type(_default(settings, name))
+        allowed = (float, int) if kind is float else (kind,)
+        right = isinstance(value, allowed) and isinstance(value, bool) == (kind is bool)
+        _require(right, f"{name} must be of the type {kind.__name__}, got {value!r}")
+        _require(not isinstance(value, float) or math.isfinite(value), f"{name} must be finite, got {value}")
+
+
+def _default(settings: Any, name: str) -> Any:
+    entry = next(entry for entry in dataclasses.fields(settings) if entry.name == name)
+    return entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
+
+
+def _require_positive(settings: Any, *names: str) -> None:
+    for name in names:
+        _require(getattr(settings, name) > 0, f"{name} must be positive, got {getattr(settings, name)}")
+
+
 @dataclass(frozen=True)
 class MelSpec:
     """Kaldi log-mel settings of AudioMAE's input (paper, section 4.1)."""
@@ -46,14 +67,12 @@ class MelSpec:
     """AudioSet statistics; the input is (x - mean) / (2 * std)."""
 
     def __post_init__(self) -> None:
-        _require(
-            self.bins > 0 and self.frames > 0, f"mel bins and frames must be positive, got {self.bins}, {self.frames}"
-        )
+        _require_types(self)
+        _require_positive(self, "bins", "frames", "std")
         _require(
             0 < self.frame_shift <= self.frame_length,
             f"frame_shift must be above 0 and at most frame_length, got {self.frame_shift} and {self.frame_length} s",
         )
-        _require(self.std > 0, f"std must be positive, got {self.std}")
 
     @property
     def padding(self) -> float:
@@ -86,11 +105,11 @@ class InputSpec:
     """Inputs ("face", "audio") whose absence the weights were trained to bear; without the others no label is shown."""
 
     def __post_init__(self) -> None:
-        _require(self.image_size > 0, f"image_size must be positive, got {self.image_size} px")
+        _require_types(self)
+        _require_positive(self, "image_size", "num_frames", "window_seconds")
+        _require(all(isinstance(label, str) for label in self.labels), f"labels must be texts, got {self.labels}")
         _require(len(self.labels) > 0, "labels must name at least one class, got none")
         _require(len(set(self.labels)) == len(self.labels), f"labels must differ from each other, got {self.labels}")
-        _require(self.num_frames > 0, f"num_frames must be positive, got {self.num_frames}")
-        _require(self.window_seconds > 0, f"window_seconds must be positive, got {self.window_seconds} s")
         _require(self.sample_rate >= 8000, f"sample_rate must be at least 8000 Hz, got {self.sample_rate}")
         _require(self.color in ("rgb", "grey"), f"color must be 'rgb' or 'grey', got {self.color!r}")
         _require(
@@ -148,6 +167,11 @@ class ModelConfig:
     temporal_mlp: int = 1024
 
     def __post_init__(self) -> None:
+        _require_types(self)
+        _require_positive(self, "width", "depth", "heads", "patch_size", "bottleneck")
+        _require_positive(self, "temporal_width", "temporal_heads", "temporal_mlp")
+        _require(self.num_prompts >= 0, f"num_prompts must be 0 or more, got {self.num_prompts}")
+        _require(0 <= self.drop_path < 1, f"drop_path must be from 0 to below 1, got {self.drop_path}")
         _require(self.width % self.heads == 0, f"width must be a multiple of heads, got {self.width} and {self.heads}")
         _require(
             self.temporal_width % self.temporal_heads == 0,
@@ -158,7 +182,7 @@ class ModelConfig:
             f"num_prompts ({self.num_prompts}) must divide evenly among the {len(self.prompt_updates)} prompt_updates",
         )
         _require(
-            all(0 <= block < self.depth for block in self.prompt_updates),
+            all(isinstance(block, int) and 0 <= block < self.depth for block in self.prompt_updates),
             f"prompt_updates must name blocks 0 to {self.depth - 1}, got {self.prompt_updates}",
         )
 
@@ -189,7 +213,8 @@ class WeightsInfo:
     """Divides the logits before softmax; fitted on held-out data, 1 where nothing was fitted."""
 
     def __post_init__(self) -> None:
-        _require(self.temperature > 0, f"temperature must be positive, got {self.temperature}")
+        _require_types(self)
+        _require_positive(self, "temperature")
 
     def to_json(self) -> str:
         """Return the description as JSON text, for a file's metadata."""

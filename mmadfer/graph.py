@@ -119,14 +119,15 @@ def write(model: MMADFER, folder: str | os.PathLike[str], precision: str = "fp32
     path.mkdir(parents=True, exist_ok=True)
     graphs = GraphFolder(path, model.spec, model.config, model.info, precision, fingerprint(model))
     spec, config = model.spec, model.config
-    frames = torch.zeros(2, 3, spec.image_size, spec.image_size)
+    frames = torch.zeros(min(2, spec.num_frames), 3, spec.image_size, spec.image_size)
     spectrogram = torch.zeros(1, 1, spec.mel.frames, spec.mel.bins)
     kept_sum = torch.zeros(config.depth, config.bottleneck)
-    new_frames = torch.export.Dim("k", min=1, max=spec.num_frames)
+    one = spec.num_frames == 1  # then nothing is dynamic
+    new_frames = None if one else torch.export.Dim("k", min=1, max=spec.num_frames)
     _write(
         EncoderGraph(_converted(model, precision)),
         (frames, spectrogram, kept_sum),
-        ({0: new_frames}, None, None),
+        ({0: new_frames} if new_frames else None, None, None),
         (ENCODER_INPUTS, ENCODER_OUTPUTS),
         graphs.encoder,
         graphs.metadata(),

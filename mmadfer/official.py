@@ -141,7 +141,7 @@ def read_checkpoint(path: Path) -> tuple[Tensors, InputSpec, ModelConfig, Weight
     """
     content = read_pickle(path)
     state = content.get("state_dict", content)
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not _is_state(state):
         raise ValueError(
             f"{path} is no MMA-DFER checkpoint: it holds {', '.join(map(str, list(content)[:4]))}, no weights"
         )
@@ -161,6 +161,10 @@ def read_checkpoint(path: Path) -> tuple[Tensors, InputSpec, ModelConfig, Weight
     return {ours: state[official] for official, ours in table.items()}, spec, config, info
 
 
+def _is_state(state: object) -> bool:
+    return isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items())
+
+
 def describe_keys(missing: list[str], unknown: list[str]) -> str:
     """Return a short clause about keys that a file lacks or should not have."""
     parts = [
@@ -177,6 +181,13 @@ def _settings(path: Path, state: Tensors) -> tuple[InputSpec, ModelConfig]:
     missing = [key for key in (*defining, "image_encoder.temporal_pre.0.weight") if key not in state]
     if missing:
         raise ValueError(f"{path} is not a whole MMA-DFER checkpoint: {describe_keys(missing, [])}")
+    for key, sides in (
+        ("our_classifier.weight", 2),
+        ("image_encoder.pos_embed", 3),
+        ("image_encoder.learnable_prompts_init", 2),
+    ):
+        if state[key].ndim != sides or 0 in state[key].shape:
+            raise ValueError(f"{path}: {key} has the shape {tuple(state[key].shape)}, expected {sides} sides above 0")
     config = ModelConfig(bottleneck=state["image_encoder.temporal_pre.0.weight"].shape[0])
     num_classes = state["our_classifier.weight"].shape[0]
     patches = state["image_encoder.pos_embed"].shape[1] - 1 - state["image_encoder.learnable_prompts_init"].shape[0]
@@ -197,8 +208,8 @@ def read_pretrained_encoder(path: Path, kind: str, grid: tuple[int, int], config
     """
     content = read_pickle(path)
     state = content.get("model", content)
-    if not isinstance(state, dict):
-        raise ValueError(f"{path} is no pre-trained encoder: its 'model' entry is no dict of weights")
+    if not _is_state(state):
+        raise ValueError(f"{path} is no pre-trained encoder: it holds no dict of weights")
     parts = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
     modules = ["patch_embed.proj", "norm", *(f"blocks.{i}.{part}" for i in range(config.depth) for part in parts)]
     wanted = ["cls_token", "pos_embed", *(f"{m}.{what}" for m in modules for what in ("weight", "bias"))]
@@ -207,10 +218,10 @@ def read_pretrained_encoder(path: Path, kind: str, grid: tuple[int, int], config
         raise ValueError(f"{path} is not a whole pre-trained {kind} encoder: {describe_keys(missing, [])}")
     tensors = {f"{kind}.{key}": state[key] for key in wanted}
     old_tokens = 1 + PRETRAINED_GRIDS[kind][0] * PRETRAINED_GRIDS[kind][1]
-    if state["pos_embed"].shape[1] != old_tokens:
+    if tuple(state["pos_embed"].shape) != (1, old_tokens, config.width):
         raise ValueError(
-            f"{path} is no {kind} encoder: its pos_embed has {state['pos_embed'].shape[1]} positions, "
-            f"expected {old_tokens}"
+            f"{path} is no {kind} encoder: its pos_embed has the shape {tuple(state['pos_embed'].shape)}, "
+            f"expected {(1, old_tokens, config.width)}"
         )
     resized = resize_pos_embed(state["pos_embed"], PRETRAINED_GRIDS[kind], grid)
     slots = torch.randn(1, config.num_prompts, resized.shape[-1])

@@ -39,6 +39,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     for name in arguments.files:  # before the model is loaded: a misspelt name should not cost half a minute
         if not Path(name).is_file():
             raise FileNotFoundError(f"there is no file {name}")
+        if arguments.csv and Path(arguments.csv).resolve() == Path(name).resolve():
+            raise ValueError(f"--csv {arguments.csv} would overwrite the clip of that name; name another file")
     recognizer = EmotionRecognizer.from_pretrained(
         arguments.weights, arguments.backend, arguments.device, arguments.precision
     )

@@ -154,7 +154,11 @@ def _list(_: argparse.Namespace) -> int:
         if source.page != page:
             page = source.page
             sys.stdout.write(f"\nfrom {page}\n")
-        sys.stdout.write(f"  {source.name:<17}{_state(source)}\n")
+        try:
+            state = _state(source)
+        except ValueError as error:  # two files for one name: the other names are none the worse for it
+            state = cli.sentence(error)
+        sys.stdout.write(f"  {source.name:<17}{state}\n")
     default = f"fold{DEFAULT_FOLD}-{DEFAULT_SIZE}"
     sys.stdout.write(f"\ndfew and mafw alone stand for dfew-{default} and mafw-{default}.\n")
     return 0

@@ -75,6 +75,9 @@ def test_convert_keeps_every_value_and_the_spec(official_file, tmp_path, capsys)
     for key, value in before.state_dict().items():
         assert torch.equal(after.state_dict()[key], value), key
     assert list(tmp_path.iterdir()) == [out]  # no temporary file stays behind
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert out.stat().st_mode == plain.stat().st_mode  # readable to whom other files are
 
 
 def test_bare_keys_load_like_prefixed_ones(official_file, tmp_path):
@@ -112,7 +115,9 @@ def test_pretrained_encoders_fill_the_frozen_part(tmp_path):
     assert 0.8 < loaded.face.pos_embed[:, -6:].std() < 1.2  # prompt slots from N(0, 1)
     assert not loaded.face.blocks[0].attn.qkv.weight.requires_grad
     assert loaded.face.pos_embed.requires_grad
-    with pytest.raises(ValueError, match="is no face encoder: its pos_embed has 513 positions, expected 197"):
+    with pytest.raises(
+        ValueError, match=r"is no face encoder: its pos_embed has the shape \(1, 513, 768\), expected \(1, 197, 768\)"
+    ):
         mmadfer.load_pretrained(tmp_path / "audio.pth", tmp_path / "audio.pth")
     with pytest.raises(ValueError, match=r"mae_pretrain_envelope.pth is not a whole pre-trained face encoder"):
         mmadfer.load_pretrained(FOLDER / "mae_pretrain_envelope.pth", tmp_path / "audio.pth")
@@ -162,6 +167,11 @@ def _wrong_files(folder, ours):
     torch.save({"epoch": 1}, folder / "bare.pth")
     yield folder / "bare.pth", "bare.pth is no MMA-DFER checkpoint"
     torch.save({"resnet.conv1": torch.zeros(1)}, folder / "resnet.pth")
+    torch.save({0: torch.zeros(1)}, folder / "numbers.pth")
+    yield folder / "numbers.pth", "numbers.pth is no MMA-DFER checkpoint: it holds 0"
+    flat = ("our_classifier.weight", "image_encoder.pos_embed", "image_encoder.learnable_prompts_init")
+    torch.save({key: torch.zeros(()) for key in (*flat, "image_encoder.temporal_pre.0.weight")}, folder / "flat.pth")
+    yield folder / "flat.pth", r"flat.pth: our_classifier.weight has the shape \(\), expected 2 sides"
     yield folder / "resnet.pth", "resnet.pth is no MMA-DFER checkpoint: its keys are resnet.conv1"
     torch.save({"state_dict": {}, "bomb": Bomb()}, folder / "bomb.pth")
     yield folder / "bomb.pth", r"bomb.pth holds a Python object \(.*eval\) that would have to run code"
@@ -202,6 +212,9 @@ def test_our_file_with_other_content_is_refused(ours, tmp_path, change, message)
         mmadfer.load_model(path)
     save_file(tensors, path, metadata | {"spec": '{"image_size": 32}'})
     with pytest.raises(ValueError, match="no usable settings in its metadata"):
+        mmadfer.load_model(path)
+    save_file(tensors, path, metadata | {"spec": dataclasses.replace(spec, image_size=40).to_json()})
+    with pytest.raises(ValueError, match=r"changed.safetensors does not fit together: .*multiples of the 16 px patch"):
         mmadfer.load_model(path)
 
 

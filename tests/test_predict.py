@@ -66,6 +66,7 @@ def test_a_broken_file_does_not_stop_the_others(weights, clips, tmp_path, capsys
         (["nowhere.mp4"], "there is no file nowhere.mp4"),
         (["{clip}", "--weights", "no-such-weights"], "no-such-weights"),
         (["{clip}", "--hop", "0", "--weights", "{weights}", "--backend", "pytorch"], "hop must be above 0 seconds"),
+        (["{clip}", "--csv", "{clip}", "--weights", "{weights}"], "would overwrite the clip"),
         (["{clip}", "--device", "abacus", "--weights", "{weights}"], "there is no device 'abacus'"),
         (
             ["{clip}", "--csv", "{folder}/no/out.csv", "--weights", "{weights}", "--backend", "pytorch"],
