@@ -87,6 +87,7 @@ class Intake:
         self._sound_ahead = 0.0
         self._newest_sequence = -1
         self._next_index: int | None = None
+        self._announced = False
         self._stopped = False
         self.window: AVWindow | None = None
         self.frames = 0
@@ -107,12 +108,18 @@ class Intake:
             self._frame = frame
             self._condition.notify()
 
+    def announce_sound(self) -> None:
+        """Let the next block count anew: the source has opened a microphone, perhaps another one."""
+        with self._condition:
+            self._announced = True
+
     def offer_sound(self, sound: Sound) -> None:
         """Queue a block of sound. Raises ProtocolError where it is far ahead of real time or its index jumps far."""
         count = sound.samples.shape[1]
         with self._condition:
             if self._next_index is not None and sound.index != self._next_index:
                 self._check_jump(sound.index - self._next_index, sound.sample_rate)
+            self._announced = False
             self._next_index = sound.index + count
             self._sound_ahead += count / sound.sample_rate
             if self._sound_ahead > MAX_WAITING_SECONDS:
@@ -134,7 +141,7 @@ class Intake:
 
     def _check_jump(self, jump: int, sample_rate: int) -> None:
         self.index_gaps += 1
-        if abs(jump) > MAX_JUMP_SECONDS * sample_rate:
+        if not self._announced and abs(jump) > MAX_JUMP_SECONDS * sample_rate:
             raise ProtocolError(f"the sample index jumped by {jump}, more than {MAX_JUMP_SECONDS:.0f} s", Close.POLICY)
 
     def _run(self) -> None:

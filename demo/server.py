@@ -214,7 +214,9 @@ async def _receive_into(session: Session, websocket: WebSocket) -> None:
     while True:
         message = await _receive(websocket)
         if isinstance(message, TextMessage):
-            sample_rate = message.sample_rate or sample_rate
+            if message.type == "sound":
+                sample_rate = message.sample_rate
+                session.intake.announce_sound()
         elif isinstance(message, SoundMessage):
             if not sample_rate:
                 raise ProtocolError("the sample rate must be told before the first sound", Close.POLICY)

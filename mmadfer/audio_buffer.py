@@ -13,12 +13,15 @@ _HIGHEST_RATE = 768_000
 _MOST_CHANNELS = 64
 # Time stamps jitter with the scheduler, the sample count does not: only what cannot be jitter moves the clock, s.
 _JITTER = 0.05
+# Clocks drift apart by less than this between two chunks, s: a time stamp further ahead tells of sound that never came.
+_HOLE = 0.5
 
 
 class AudioBuffer:
     """Bounded ring of sound. Nothing that arrives is lost; what did not arrive is zeros, and counted as a gap.
 
-    Samples are numbered from the stream's start. Time is `origin` + number / rate, s on the source's clock.
+    Samples are numbered from the stream's start. Time is `origin` + number / rate, s on the source's clock. A source
+    that counts anew from a lower index, such as a microphone that was plugged in again, goes on at its time stamp.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -38,6 +41,7 @@ class AudioBuffer:
         self.sample_rate = 0
         self.channels = 0
         self._origin = 0.0
+        self._shift = 0  # from the source's sample index to our number, which goes on where the source counts anew
         self._first = self._end = 0  # sample numbers: the stream's first, and one past its newest
         self._filled = 0
         self._data = np.zeros((0, 0), np.float32)  # two capacities long, so that moving its half is rare
@@ -67,7 +71,8 @@ class AudioBuffer:
             sample_rate: Hz. Another rate or channel count than before starts the stream anew, which counts as a gap.
             time: of the chunk's first sample, s; without it the sound just goes on (from 0 s at first).
             sample_index: number of the chunk's first sample in its stream. One beyond the newest leaves a gap of
-                zeros; samples that are there already are dropped. Without it, ``time`` shows gaps above 50 ms.
+                zeros; samples that are there already are dropped, unless ``time`` shows that they are new ones.
+                ``time`` shows gaps above 0.5 s; without the index, above 50 ms.
 
         Raises ValueError on a malformed chunk.
         """
@@ -117,16 +122,28 @@ class AudioBuffer:
 
     def _place(self, time: float | None, sample_index: int | None) -> int:
         """Return the number of the chunk's first sample; moves the clock where its time stamp says so."""
-        begin = self._end if sample_index is None else sample_index
+        begin = self._end if sample_index is None else sample_index + self._shift
         if time is None:
             return begin
         ahead = time - (self._origin + begin / self.sample_rate)
         if abs(ahead) <= _JITTER:
             return begin
-        if sample_index is None and ahead > 0:
-            return begin + round(ahead * self.sample_rate)
+        if begin < self._end and time > self._origin + self._end / self.sample_rate - _JITTER:
+            return self._renumber(time, begin)
+        if ahead > (_JITTER if sample_index is None else _HOLE) and begin >= self._end:
+            hole = round(ahead * self.sample_rate)
+            self._shift += hole if sample_index is not None else 0
+            return begin + hole
         self._origin += ahead  # no sample is missing, so the clocks drifted apart
         return begin
+
+    def _renumber(self, time: float, begin: int) -> int:
+        """Return the number that ``begin``, lower than the newest, gets now that its time shows that it is new."""
+        number = max(self._end, round((time - self._origin) * self.sample_rate))
+        if number == self._end:
+            self._count_gap(self._end, self._end)  # of no length, but two recordings meet here
+        self._shift += number - begin
+        return number
 
     def _count_gap(self, begin: int, end: int) -> None:
         self.gaps += 1

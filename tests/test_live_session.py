@@ -117,6 +117,22 @@ def test_a_jump_of_the_index_is_counted_and_a_wild_one_refused(intake: Intake) -
         intake.offer_sound(sound(10**12))
 
 
+def test_an_announced_microphone_may_count_anew(intake: Intake, listener: Listener) -> None:
+    far = 100 * RATE
+    intake.offer_sound(Sound(far, 100.0, np.full((1, RATE), 0.5, np.float32), RATE))
+    with pytest.raises(ProtocolError, match="jumped by"):
+        intake.offer_sound(sound(0))
+    intake.announce_sound()
+    intake.offer_sound(Sound(0, 103.0, np.full((1, RATE), 0.25, np.float32), RATE))
+    assert until(lambda: len(listener.sounds) == 2)
+    assert intake.window is not None and intake.index_gaps == 2
+    view = intake.window.window()
+    assert view.end == pytest.approx(104.0) and view.waveform is not None
+    assert view.waveform[0, -1] == 0.25 and intake.window.gaps == 1
+    with pytest.raises(ProtocolError, match="jumped by"):
+        intake.offer_sound(sound(far))
+
+
 def test_sound_far_ahead_of_real_time_is_refused(intake: Intake, listener: Listener) -> None:
     intake.offer_frame(Frame(0, 0.0, GREY))
     assert until(lambda: listener.frames)

@@ -277,6 +277,35 @@ def test_clocks_that_drift_apart_lose_nothing():
     assert abs(buffer.end_time - 100.1) < 0.06
 
 
+def test_a_microphone_plugged_in_again_counts_from_0_and_goes_on_at_its_time():
+    buffer = AudioBuffer(6.0)
+    old, new = tone(16_000, 2.0), -tone(16_000, 1.0)
+    buffer.push(old, 16_000, 10.0, 5_000)
+    for k in range(10):
+        buffer.push(new[:, k * 1600 : (k + 1) * 1600], 16_000, 13.5 + k / 10, k * 1600)
+    assert buffer.end_time == pytest.approx(14.5) and buffer.gaps == 1
+    sound, gap = buffer.span(14.5, 4.5)
+    np.testing.assert_array_equal(sound, np.concatenate([old, np.zeros((1, 24_000), np.float32), new], axis=1))
+    assert gap and not buffer.span(14.5, 1.0)[1]
+    assert buffer.received == pytest.approx(3.0)
+    for moment in (14.5, 15.0):  # again, first without a pause
+        buffer.push(new[:, :8_000], 16_000, moment, 0)
+    assert buffer.gaps == 3 and buffer.end_time == pytest.approx(15.5)
+
+
+def test_time_that_jumps_ahead_while_the_index_goes_on_is_a_gap():
+    buffer = AudioBuffer(6.0)
+    wave = tone(16_000, 2.0)
+    buffer.push(wave[:, :16_000], 16_000, 0.0, 0)
+    buffer.push(wave[:, 16_000:24_000], 16_000, 3.0, 16_000)
+    buffer.push(wave[:, 24_000:], 16_000, 3.5, 24_000)
+    assert buffer.gaps == 1 and buffer.end_time == pytest.approx(4.0)
+    sound, gap = buffer.span(4.0, 4.0)
+    assert gap and not sound[:, 16_000:48_000].any()
+    np.testing.assert_array_equal(sound[:, :16_000], wave[:, :16_000])
+    np.testing.assert_array_equal(sound[:, 48_000:], wave[:, 16_000:])
+
+
 def test_another_rate_starts_the_sound_anew():
     window = AVWindow(SPEC)
     window.push_audio(tone(48_000, 1.0, 2), 48_000, 0.0)
