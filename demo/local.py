@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from demo.intake import Frame, Sound
+from demo.intake import MAX_JUMP_SECONDS, Frame, Sound
 from demo.session import Session
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,11 @@ class Microphone:
         if self._start is None or start < self._start:
             self._start = start
         late = start - self._start
-        if late > (LOST if status.input_overflow else STALLED):
+        if late > MAX_JUMP_SECONDS:
+            # The card's clock was set, or the machine slept. The block's own time tells how much was not heard; an
+            # index that far ahead would be refused, and so would every later one.
+            self._start = start
+        elif late > (LOST if status.input_overflow else STALLED):
             self._index += round(late * rate)
         else:
             self._start += min(late, CREEP * len(data) / rate)

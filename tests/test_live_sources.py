@@ -158,6 +158,19 @@ def test_sound_lost_by_the_sound_card_shows_as_a_jump_of_the_index() -> None:
     assert recorded.sounds[0].samples.shape == (2, 480)
 
 
+def test_a_jump_of_the_sound_cards_clock_does_not_silence_the_microphone() -> None:
+    session = Session(InputSpec(image_size=112))
+    microphone = Microphone(session, threading.Event())
+    fine, block = argparse.Namespace(input_overflow=False), np.full((48_000, 1), 0.5, np.float32)
+    for captured, adc in ((10.0, 10.0), (11.0, 500.0), (14.0, 503.0)):
+        microphone.take(block, captured, adc, fine, 48_000)
+    assert until(lambda: session.counters.sound_seconds == 3.0)
+    view = session.window()
+    session.stop()
+    assert view is not None and view.end == pytest.approx(15.0)
+    assert session.counters.index_gaps == 1
+
+
 BAD_ARGUMENTS = {
     "no such file": (["--source", "nowhere.mp4"], "no file nowhere.mp4"),
     "camera to everyone": (["--source", "local", "--share"], "--share"),
