@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from demo.answers import Answers
+from demo.protocol import Close, ProtocolError
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.postprocess import Prediction
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 IDLE_WAIT = 0.02
 CPU_NICENESS = 10
+LEAVE_LOADING = 1.0
+"""Time that the end of the app waits for a model that still warms up, s."""
 
 
 class Recognizer(Protocol):
@@ -66,7 +69,7 @@ class Worker:
     """
 
     def __init__(self, load: Callable[[], Recognizer], exact: bool = False) -> None:
-        """Args: load: called once, on a thread; its OSError, ValueError or ImportError ends up in `error`.
+        """Args: load: called once, on a thread; what it raises ends up in `error`.
 
         exact: compute every window whole instead of encoding its new frames only.
         """
@@ -76,11 +79,14 @@ class Worker:
         self._sessions: list[Session] = []
         self._answers: dict[int, Answers] = {}
         self._stopped = False
+        self._loading = True
+        self._made: Recognizer | None = None
         self._torch_threads = torch.get_num_threads()
         self.loaded = threading.Event()
-        """Set when the model is ready or has failed to load."""
+        """Set when the model is loaded and warm, or has failed."""
         self.recognizer: Recognizer | None = None
-        self.error: BaseException | None = None
+        """The model, once it is ready; None again where it has failed for good."""
+        self.error: Exception | None = None
         self._loader = threading.Thread(target=self._load_model, name="model-loader", daemon=True)
         # A thread of its own, so that torch starts a new set of worker threads for it; see `lower_priority`.
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -104,36 +110,64 @@ class Worker:
             self._answers.pop(session.number, None)
 
     def stop(self, timeout: float = 10.0) -> None:
-        """End the thread and free the model; waits for a running answer, at most ``timeout`` s."""
+        """End the thread and free the model; waits for a running answer, at most ``timeout`` s.
+
+        A model that still loads is not waited for: it is freed once it is there, or with the process.
+        """
         with self._condition:
             self._stopped = True
-            self._condition.notify()
-        for thread in (self._loader, self._thread):
-            if thread.is_alive():
-                thread.join(timeout)
+            self._condition.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout if self.loaded.is_set() else min(timeout, LEAVE_LOADING))
 
     def _load_model(self) -> None:
         lower_priority()  # some engines start the threads that they run on here
+        made = None
         try:
-            self.recognizer = self._load()
-        except (OSError, ValueError, ImportError, RuntimeError) as error:
-            self.error = error
-        self.loaded.set()
+            made = self._load()
+        except Exception as error:  # noqa: BLE001 - the thread's outermost frame; somebody waits to be told
+            self._fail(error)
+        with self._condition:
+            self._loading = False
+            self._made = made
+            stopped = self._stopped
+            self._condition.notify_all()
+        if stopped and made is not None:
+            made.close()
 
     def _run(self) -> None:
-        self.loaded.wait()
-        recognizer = self.recognizer
-        if recognizer is None:
-            return
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopped or not self._loading)
+            recognizer = None if self._stopped else self._made
+        try:
+            if recognizer is not None:
+                self._run_model(recognizer)
+        except Exception as error:  # noqa: BLE001 - the thread's outermost frame; the pages wait for answers
+            self._fail(error)
+        finally:
+            if recognizer is not None:
+                recognizer.close()
+            self.loaded.set()
+
+    def _run_model(self, recognizer: Recognizer) -> None:
         torch.set_num_threads(self._torch_threads)  # the intake threads set 1 for themselves and for later threads
         if recognizer.device.startswith("cpu"):
             lower_priority()
-        try:
-            recognizer.warmup()
-            while not self._stopped:
-                self._serve_next(recognizer)
-        finally:
-            recognizer.close()
+        recognizer.warmup()
+        self.recognizer = recognizer
+        self.loaded.set()
+        while not self._stopped:
+            self._serve_next(recognizer)
+
+    def _fail(self, error: Exception) -> None:
+        """Note that there is no model any more, and hang up, so that every page asks again and is told why."""
+        if self.loaded.is_set():  # before, `App.load` raises it
+            log.error("the model has failed", exc_info=error)
+        with self._condition:
+            self.error, self.recognizer = error, None
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.on_error(ProtocolError(f"The model has failed: {error}", Close.TRY_LATER))
 
     def _serve_next(self, recognizer: Recognizer) -> None:
         with self._condition:
@@ -175,7 +209,11 @@ class Worker:
         """Use the pause for one exact pass where one waits; return whether there was one."""
         for session in sessions:
             answers = self._answers.get(session.number)
-            drift = answers.check_drift() if answers else None
+            try:
+                drift = answers.check_drift() if answers else None
+            except (ValueError, RuntimeError):  # as in `_answer`; the check comes again, after further steps
+                log.exception("no exact pass for session %d", session.number)
+                return True
             if drift is not None:
                 session.send({"type": "drift", **asdict(drift)}, slot="drift")
                 return True

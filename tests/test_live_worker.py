@@ -13,6 +13,8 @@ import pytest
 from live_support import FollowingRecognizer
 from test_live_session import until
 
+from demo.app import App
+from demo.protocol import ProtocolError
 from demo.worker import CPU_NICENESS, Worker
 from mmadfer.postprocess import Prediction
 from mmadfer.stream import AVWindow, Window
@@ -26,6 +28,7 @@ class Watched:
         self.started = time.monotonic()
         self.answers: list[tuple[float, float]] = []
         self.told: list[dict[str, Any]] = []
+        self.errors: list[str] = []
         self._empty = AVWindow(FollowingRecognizer().spec).window()
 
     def window(self) -> Window:
@@ -38,6 +41,9 @@ class Watched:
 
     def send(self, *messages: dict[str, Any], slot: str | None = None) -> None:
         self.told.extend(messages)
+
+    def on_error(self, error: ProtocolError) -> None:
+        self.errors.append(str(error))
 
 
 @pytest.fixture
@@ -100,6 +106,76 @@ def test_a_model_that_cannot_be_loaded_is_told_and_leaves_no_thread(start: Calla
     assert str(worker.error) == "weights.pth is cut short"
     worker.stop()
     assert not {"model", "model-loader"} & {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("error", [ImportError("no libGL"), KeyError("mel"), RuntimeError("out of memory")])
+@pytest.mark.parametrize("step", ["load", "warmup"])
+def test_whatever_loading_or_warming_up_raises_is_told(step: str, error: Exception) -> None:
+    class Cold(FollowingRecognizer):
+        def warmup(self) -> None:
+            raise error
+
+    def load() -> FollowingRecognizer:
+        if step == "load":
+            raise error
+        made.append(Cold())
+        return made[0]
+
+    made: list[Cold] = []
+    app = App(load=load)
+    app.worker.start()
+    assert app.worker.loaded.wait(5)
+    with pytest.raises(type(error)) as raised:
+        app.load()
+    assert raised.value is error and app.worker.recognizer is None
+    assert app.server._model_info() == {"model": "failed", "error": str(error)}
+    app.close()
+    assert all(recognizer.closed for recognizer in made)
+
+
+def test_a_failed_drift_check_leaves_the_answers_going_on(
+    start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[float] = []
+
+    def fail(answers: object) -> None:
+        checks.append(time.monotonic())
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("demo.answers.Answers.check_drift", fail)
+    worker, session = start(FollowingRecognizer), Watched(1)
+    worker.add(session)  # type: ignore[arg-type]
+    assert until(lambda: checks and session.answers and session.answers[-1][1] > checks[0])
+    assert worker.error is None and not session.errors
+
+
+def test_an_error_that_nobody_foresaw_ends_the_model_aloud(start: Callable[..., Worker]) -> None:
+    class Broken(FollowingRecognizer):
+        def predict(self, window: Window, step: None = None) -> Prediction:
+            raise KeyError("crops")
+
+    worker, session = start(Broken), Watched(1)
+    worker.add(session)  # type: ignore[arg-type]
+    assert until(lambda: session.errors)
+    assert "The model has failed" in session.errors[0] and "crops" in session.errors[0]
+    assert isinstance(worker.error, KeyError) and worker.recognizer is None
+
+
+def test_the_end_does_not_wait_for_a_model_that_loads() -> None:
+    may_end, made = threading.Event(), FollowingRecognizer()
+
+    def load() -> FollowingRecognizer:
+        may_end.wait(10)
+        return made
+
+    worker = Worker(load)
+    worker.start()
+    began = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - began < 0.5
+    assert "model" not in {thread.name for thread in threading.enumerate()}
+    may_end.set()
+    assert until(lambda: made.closed) and worker.recognizer is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux only")
