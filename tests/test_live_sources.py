@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from demo.protocol import HEADER, Kind
 from demo.session import Session
 from demo.sources import ClipSource, open_source
 from mmadfer.config import InputSpec
+from mmadfer.media import AudioChunk, MediaFile, VideoFrame
 
 
 class Recorded:
@@ -97,6 +100,62 @@ def test_a_watched_clip_sends_its_frames_with_their_boxes(clips: Path) -> None:
     assert (kind, moment, sequence) == (Kind.PREVIEW, words["time"], words["sequence"])
     assert words["box"] is not None
     assert picture[HEADER.size :].startswith(b"\xff\xd8")
+
+
+def given(source: ClipSource, duration: float, *items: VideoFrame | AudioChunk) -> None:
+    """Let ``source`` play ``items`` under a header that says ``duration`` (s)."""
+
+    class Made(MediaFile):
+        def packets(self) -> Iterator[VideoFrame | AudioChunk]:
+            return iter(items)
+
+    fields = {f.name: getattr(source._media, f.name) for f in dataclasses.fields(MediaFile)}
+    source._media = Made(**{**fields, "duration": duration})
+
+
+def still(moment: float) -> VideoFrame:
+    return VideoFrame(moment, np.full((48, 64, 3), 90, np.uint8))
+
+
+def test_a_clip_cut_short_starts_anew_soon_after_its_last_frame(clips: Path) -> None:
+    source, recorded = ClipSource(clips / "derived_asl_sorry_jfk_2s_48k.mp4"), Recorded()
+    given(source, 60.0, AudioChunk(0.0, np.ones((1, 4_800), np.float32), 48_000), still(0.0), still(0.1))
+    source.start(recorded)  # type: ignore[arg-type]
+    assert until(lambda: len(recorded.frames) > 4, 5), "the clip waits for what its header promises"
+    source.close()
+    assert max(s.samples.shape[1] for s in recorded.sounds) <= 24_000
+
+
+def test_silence_comes_as_it_passes(clips: Path) -> None:
+    source, recorded = ClipSource(clips / "derived_asl_sorry_jfk_2s_48k.mp4"), Recorded()
+    given(source, 3.0, still(0.0), still(3.0))
+    source.start(recorded)  # type: ignore[arg-type]
+    assert until(lambda: recorded.sounds)
+    time.sleep(1.0)
+    source.close()
+    ends = [s.index + s.samples.shape[1] for s in recorded.sounds]
+    assert 30_000 < ends[-1] < 3 * 48_000 and [0, *ends[:-1]] == [s.index for s in recorded.sounds]
+
+
+def test_a_clip_that_fails_says_so_and_is_tried_again(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.sources.RETRY", 0.1)
+    source, recorded, tries = ClipSource(clips / "derived_asl_sorry_jfk_2s_48k.mp4"), Recorded(), []
+    packets = MediaFile.packets
+
+    def broken_twice(media: MediaFile) -> Iterator[VideoFrame | AudioChunk]:
+        tries.append(time.monotonic())
+        if len(tries) < 3:
+            raise (OSError, ValueError)[len(tries) - 1]("the disk has gone")
+        return packets(media)
+
+    monkeypatch.setattr(MediaFile, "packets", broken_twice)
+    source.start(recorded)  # type: ignore[arg-type]
+    assert until(lambda: recorded.frames and recorded.states[-1]["camera"] == "", 10)
+    source.close()
+    words = [state["camera"] for state in recorded.states]
+    assert "the disk has gone" in words[1] and "the disk has gone" in words[2]
+    assert tries[1] - tries[0] > 0.09
+    assert recorded.frames[0][0] - recorded.frames[0][1].time < 0.5
 
 
 class FakeCamera:
