@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,11 @@ from mmadfer.model import MMADFER, untrained_model
 from mmadfer.postprocess import Prediction, State, probabilities, trusted
 from mmadfer.step import StreamingStep
 from mmadfer.stream import AVWindow, Window
+
+# A header's duration is taken where it differs from what was seen by less than so many frames.
+_HEADER_SLACK = 1.5
+# Durations are whole microseconds in most files, s.
+_SAME_TIME = 2e-6
 
 
 class EmotionRecognizer:
@@ -108,8 +114,8 @@ class EmotionRecognizer:
     ) -> Iterator[Prediction]:
         """Yield what `predict_file` returns, one by one, in bounded memory."""
         hop = self.spec.hop_seconds if hop is None else hop
-        if hop <= 0:
-            raise ValueError(f"hop must be above 0 seconds, got {hop}")
+        if not 0 < hop < math.inf:
+            raise ValueError(f"hop must be above 0 seconds, got {hop}; give a finite number of seconds")
         file = media.open_media(path)
         for window in file_windows(file, self.spec, hop):
             yield self.predict(window)
@@ -119,15 +125,24 @@ class EmotionRecognizer:
 
 def file_windows(file: media.MediaFile, spec: InputSpec, hop: float) -> Iterator[Window]:
     """Yield the window that ends at each multiple of ``hop`` (s), and the one at the file's end, as if it were live."""
+    frame = 1 / (file.fps or 25.0)
     with contextlib.closing(AVWindow(spec)) as stream:
-        hops = 1
+        hops, seen = 1, 0.0
         for packet in file.packets():
             while packet.time > hops * hop:
                 yield stream.window(end=hops * hop)
                 hops += 1
             if isinstance(packet, media.VideoFrame):
                 stream.push_frame(packet.time, packet.rgb)
+                seen = max(seen, packet.time)
             else:
                 stream.push_audio(packet.waveform, packet.sample_rate, packet.time)
+                seen = max(seen, packet.time + packet.waveform.shape[1] / packet.sample_rate)
+        # A header may say nothing (raw H.264), or more than there is (a file cut short).
+        end = file.duration if abs(file.duration - seen) < _HEADER_SLACK * frame else seen
+        while hops * hop < end - _SAME_TIME:
+            yield stream.window(end=hops * hop)
+            hops += 1
         # What is left since the last whole hop; all of it in a file shorter than one.
-        yield stream.window(end=max(file.duration, (hops - 1) * hop))
+        if hops == 1 or end > (hops - 1) * hop + _SAME_TIME:
+            yield stream.window(end=end)

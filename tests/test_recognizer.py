@@ -10,7 +10,7 @@ from test_model import TINY
 
 import mmadfer
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.media import open_media
+from mmadfer.media import VideoFrame, open_media
 from mmadfer.model import untrained_model
 from mmadfer.postprocess import Box, State
 from mmadfer.preprocess import model_inputs
@@ -127,7 +127,30 @@ def test_a_long_files_windows_are_those_of_its_last_seconds(clips):
     assert last.waveform.shape[1] == pytest.approx(SPEC.window_seconds * 44100, abs=2)
 
 
-@pytest.mark.parametrize(("hop", "message"), [(0.0, "hop must be above 0 seconds, got 0"), (-1.0, "hop must be above")])
+@pytest.mark.parametrize("header", [0.0, 1.9, 2.0, 60.0])
+@pytest.mark.parametrize(("hop", "ends"), [(0.5, [0.5, 1.0, 1.5, 1.9]), (0.95, [0.95, 1.9]), (5.0, [1.9])])
+def test_a_file_ends_with_its_last_frame_whatever_its_header_says(clips, header, hop, ends):
+    class Made(type(open_media(clips / "jfk.flac"))):
+        def packets(self):
+            return iter(VideoFrame(k / 10, np.zeros((8, 8, 3), np.uint8)) for k in range(20))
+
+    file = dataclasses.replace(open_media(clips / "intel_asl_thanks.mkv"), duration=header, fps=10.0)
+    file = Made(**{field.name: getattr(file, field.name) for field in dataclasses.fields(file)})
+    expected = (
+        [*ends[:-1], 1.9] if header != 2.0 else {0.5: [0.5, 1.0, 1.5, 2.0], 0.95: [0.95, 1.9, 2.0], 5.0: [2.0]}[hop]
+    )
+    assert [window.end for window in file_windows(file, SPEC, hop)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("hop", "message"),
+    [
+        (0.0, "hop must be above 0 seconds, got 0"),
+        (-1.0, "hop must be above"),
+        (math.nan, "got nan; give a finite"),
+        (math.inf, "got inf; give a finite"),
+    ],
+)
 def test_a_wrong_hop_is_refused(weights, clips, hop, message):
     with pytest.raises(ValueError, match=message):
         EmotionRecognizer.from_pretrained(weights, "pytorch", "cpu").predict_file(clips / "jfk.flac", hop=hop)
