@@ -5,6 +5,7 @@ Every number comes from `InputSpec` and `MelSpec`. Nothing here knows where its 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -20,6 +21,7 @@ Waveform = np.ndarray | torch.Tensor
 # Two rates whose exact ratio has larger terms are resampled by the nearest ratio with such terms: it differs by less
 # than 2 millionths, far below a sound card's own error, and keeps the filter from growing to gigabytes.
 _LARGEST_RATIO_TERM = 1000
+_MOST_CHANNELS = 64
 
 
 def frame_indices(num_frames: int, count: int = 16) -> list[int]:
@@ -35,23 +37,31 @@ def frame_indices(num_frames: int, count: int = 16) -> list[int]:
     return [int(num_frames / (2 * count) + k * num_frames / count) for k in range(count)]
 
 
-def frame_to_tensor(rgb: np.ndarray, size: int) -> torch.Tensor:
+def frame_to_tensor(rgb: np.ndarray | torch.Tensor, size: int) -> torch.Tensor:
     """Return a face crop as the model takes it: `(3, size, size)` float32 in [0, 1].
 
     Args:
-        rgb: `(height, width, 3)` uint8. It is resized by PIL's bilinear filter; its aspect is not kept.
+        rgb: `(height, width, 3)` uint8, NumPy or torch. It is resized by PIL's bilinear filter; its aspect is not kept.
         size: side of the result, px.
 
-    Raises ValueError on an array of another shape or type.
+    Raises ValueError on an array of another shape or type, and on a size that is no whole number above 0.
     """
+    try:
+        size = operator.index(size)
+    except TypeError as error:
+        raise ValueError(f"the size of a frame must be a whole number of pixels, got {size!r}") from error
+    if size < 1:
+        raise ValueError(f"the size of a frame must be 1 pixel or more, got {size}")
+    if isinstance(rgb, torch.Tensor) and rgb.dtype == torch.uint8:
+        rgb = rgb.cpu().numpy()
     check_rgb(rgb)
     if rgb.shape[:2] != (size, size):
         rgb = np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.BILINEAR))
-    channels_first = np.ascontiguousarray(rgb.transpose(2, 0, 1))
+    channels_first = np.array(rgb.transpose(2, 0, 1), order="C")  # a copy: torch warns of arrays that are read-only
     return torch.from_numpy(channels_first).to(torch.float32).div_(255.0)
 
 
-def check_rgb(rgb: np.ndarray) -> None:
+def check_rgb(rgb: np.ndarray | torch.Tensor) -> None:
     """Raise ValueError unless ``rgb`` is a non-empty uint8 array of shape `(height, width, 3)`."""
     shape, dtype = tuple(getattr(rgb, "shape", ())), getattr(rgb, "dtype", type(rgb).__name__)
     if len(shape) != 3 or shape[-1] != 3 or 0 in shape or dtype != np.uint8:
@@ -65,16 +75,29 @@ def as_waveform(waveform: Waveform) -> torch.Tensor:
 
     Raises ValueError on another shape, on whole numbers, and on values that are not finite.
     """
-    tensor = torch.as_tensor(waveform)
+    tensor = waveform if isinstance(waveform, torch.Tensor) else _from_numpy(np.asarray(waveform))
     if tensor.dim() == 1:
         tensor = tensor[None]
     if tensor.dim() != 2 or tensor.shape[0] == 0:
         raise ValueError(f"a waveform must have the shape (channels, samples), got {tuple(tensor.shape)}")
+    if tensor.shape[0] > _MOST_CHANNELS:
+        raise ValueError(
+            f"a waveform has at most {_MOST_CHANNELS} channels, got {tensor.shape[0]} in the shape "
+            f"{tuple(tensor.shape)}; it looks transposed, and (channels, samples) is expected"
+        )
     if not tensor.is_floating_point():
         raise ValueError(f"a waveform must be floating point in [-1, 1], got {tensor.dtype}; divide int16 by 32768")
     if not torch.isfinite(tensor).all():
         raise ValueError("the waveform holds values that are not finite numbers; replace them by zeros first")
     return tensor.to(torch.float32)
+
+
+def _from_numpy(array: np.ndarray) -> torch.Tensor:
+    """Return ``array`` as a tensor, whatever its order of bytes and strides; torch refuses some and warns of others."""
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"a waveform must be floating point in [-1, 1], got {array.dtype}")
+    array = np.asarray(array, array.dtype.newbyteorder("="), order="C")
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def spectrogram(waveform: Waveform | None, sample_rate: int, mel: MelSpec | None = None) -> torch.Tensor:
@@ -92,7 +115,7 @@ def spectrogram(waveform: Waveform | None, sample_rate: int, mel: MelSpec | None
     """
     mel = mel or MelSpec()
     features = torch.zeros(mel.frames, mel.bins)
-    if waveform is not None and np.prod(waveform.shape) > 0:
+    if waveform is not None and np.prod(np.shape(waveform)) > 0:
         sound = as_waveform(waveform)
         # The mean is of the whole clip and of all its channels, though only the first frames and the left one are used.
         columns = log_mel(sound[:1] - sound.mean(), sample_rate, mel, limit=mel.frames)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 import wave
 
 import numpy as np
@@ -9,7 +10,15 @@ import torch
 
 from mmadfer.config import InputSpec, MelSpec
 from mmadfer.logmel import LogMel, log_mel
-from mmadfer.preprocess import clip_inputs, frame_indices, frame_to_tensor, model_inputs, resample, spectrogram
+from mmadfer.preprocess import (
+    as_waveform,
+    clip_inputs,
+    frame_indices,
+    frame_to_tensor,
+    model_inputs,
+    resample,
+    spectrogram,
+)
 from tests.made_media import tone
 
 WAVS = ("mono16k_6s", "stereo44k_3s", "mono48k_5s", "mono22k_1s")
@@ -112,6 +121,40 @@ def test_values_that_are_no_numbers_are_refused(value):
 def test_malformed_sound_is_refused(sound, message):
     with pytest.raises(ValueError, match=message):
         spectrogram(sound, 16_000)
+
+
+def test_sound_of_any_strides_and_bytes_is_taken_without_a_warning():
+    wave = np.linspace(-0.5, 0.5, 800, dtype=np.float32)[None]
+    fixed = wave.copy()
+    fixed.flags.writeable = False
+    given = {"list": wave.tolist(), "read-only": fixed, "reversed": wave[:, ::-1].copy()[:, ::-1],
+             "big-endian": wave.astype(">f4"), "double": wave.astype(np.float64)}  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, sound in given.items():
+            np.testing.assert_array_equal(as_waveform(sound).numpy(), wave, err_msg=name)
+            assert torch.equal(spectrogram(sound, 16_000), spectrogram(wave, 16_000)), name
+
+
+def test_transposed_sound_is_refused():
+    for sound in (np.zeros((65, 2), np.float32), torch.zeros(16_000, 2)):
+        with pytest.raises(ValueError, match=r"at most 64 channels.*looks transposed.*\(channels, samples\)"):
+            as_waveform(sound)
+
+
+def test_frames_of_torch_and_read_only_ones():
+    rgb = np.random.RandomState(0).randint(0, 256, (20, 24, 3), dtype=np.uint8)
+    expected = frame_to_tensor(rgb, 16)
+    assert torch.equal(frame_to_tensor(torch.from_numpy(rgb.copy()), 16), expected)
+    fixed = rgb[:, ::-1]
+    fixed.flags.writeable = False
+    assert torch.equal(frame_to_tensor(fixed[:, ::-1], 16), expected)
+
+
+@pytest.mark.parametrize("size", [16.5, "16", None, 0, -1])
+def test_a_size_that_is_no_size_is_refused(size):
+    with pytest.raises(ValueError, match="the size of a frame must be"):
+        frame_to_tensor(np.zeros((16, 16, 3), np.uint8), size)
 
 
 def test_too_low_a_rate_is_refused():
