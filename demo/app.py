@@ -10,6 +10,7 @@ from demo.panel import launch
 from demo.server import LiveServer
 from demo.sources import Source, open_source
 from demo.worker import Recognizer, Worker
+from mmadfer.detector import FaceDetector
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -53,12 +54,13 @@ class App:
         return url
 
     def load(self) -> Recognizer:
-        """Wait until the model is ready and return it. Raises what went wrong instead."""
+        """Wait until model and face detector are ready; return the model. Raises what went wrong instead."""
         while not self.worker.loaded.wait(0.2):  # short waits: Ctrl-C is heard between them, on every system
             pass
         if self.worker.error is not None:
             raise self.worker.error
         assert self.worker.recognizer is not None
+        FaceDetector().close()  # a library that it lacks should be told in the terminal, before the first page comes
         if self.server.source != "browser":
             session = self.server.open_session(preview=True)
             self._source = open_source(self._source_name)

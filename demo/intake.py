@@ -6,6 +6,7 @@ and sound into a queue, from which nothing is ever dropped.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from demo.rate import RateMeter
 
 if TYPE_CHECKING:
     from mmadfer.stream import AVWindow
+
+log = logging.getLogger(__name__)
 
 MAX_WAITING_SECONDS = 30.0
 """Sound that may wait for the thread; a page that is further ahead does not send in real time."""
@@ -168,6 +171,10 @@ class Intake:
             self._listener.on_error(error)
         except (ValueError, cv2.error) as error:
             self._listener.on_error(ProtocolError(f"a frame or a block of sound was refused: {error}"))
+        except (ImportError, OSError, RuntimeError) as error:
+            # A library that the face detector needs is missing, or it has failed inside: no frame is at fault.
+            log.exception("the intake has failed")
+            self._listener.on_error(ProtocolError(f"The server cannot look for faces: {error}", Close.BROKEN))
         finally:
             window.close()
 

@@ -15,7 +15,7 @@ import pytest
 
 from demo.intake import Frame, Intake, SeenFrame, Sound
 from demo.outbox import Outbox
-from demo.protocol import HEADER, Kind, ProtocolError
+from demo.protocol import HEADER, Close, Kind, ProtocolError
 from demo.session import Session, SpectrogramFeed
 from mmadfer.config import InputSpec
 from mmadfer.logmel import log_mel
@@ -131,6 +131,24 @@ def test_an_announced_microphone_may_count_anew(intake: Intake, listener: Listen
     assert view.waveform[0, -1] == 0.25 and intake.window.gaps == 1
     with pytest.raises(ProtocolError, match="jumped by"):
         intake.offer_sound(sound(far))
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("apt-get install libegl1"), OSError("libGL.so.1"), RuntimeError("graph")]
+)
+def test_a_face_detector_that_cannot_run_is_told(error: Exception, listener: Listener) -> None:
+    class Blind:
+        def update(self, rgb: np.ndarray, time_s: float) -> None:
+            raise error
+
+        def close(self) -> None: ...
+
+    listener.make_window = lambda: AVWindow(InputSpec(image_size=112), Blind())  # type: ignore[assignment, arg-type]
+    made = Intake(listener, "blind")
+    made.offer_frame(Frame(0, 0.0, GREY))
+    made.join(5)
+    assert [str(told) for told in listener.errors] == [f"The server cannot look for faces: {error}"]
+    assert listener.errors[0].code is Close.BROKEN
 
 
 def test_sound_far_ahead_of_real_time_is_refused(intake: Intake, listener: Listener) -> None:
