@@ -183,17 +183,28 @@ class LiveServer:
         if self.share_url:
             own.add(urlsplit(self.share_url).netloc)
         origin = websocket.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc not in own - {None}:
+        if origin is not None and _place(origin) not in own - {None, ""}:
             return f"a page of {origin} may not use this server"
         if self.source == "local" and not _is_this_machine(websocket.headers.get("host", "")):
             return "this machine's camera is shown only under its own address"
         return None
 
 
+def _place(url: str) -> str:
+    """Return host and port of an address as written in it; "" where it has none or is malformed."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
 def _is_this_machine(host: str) -> bool:
     # A foreign name may have been pointed at this machine by a hostile page (DNS rebinding), which would then pass the
     # origin check and watch the camera; an address cannot be, and neither can the machine's own name.
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
     with contextlib.suppress(ValueError):
         return bool(ipaddress.ip_address(name))
     return name in ("localhost", socket.gethostname().lower(), socket.getfqdn().lower())

@@ -189,6 +189,8 @@ def test_a_full_server_says_so_and_a_place_is_free_again_after_one_leaves(
         ({"Origin": "https://evil.example"}, False),
         ({"Origin": "http://127.0.0.1:1"}, False),
         ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
+        ({"Origin": "http://[", "X-Forwarded-Host": ""}, False),
         ({"Origin": "https://emotions.example", "X-Forwarded-Host": "emotions.example"}, True),
         ({"Origin": "https://abc.gradio.live"}, True),
         ({"Origin": "https://other.gradio.live"}, False),
@@ -208,7 +210,8 @@ def test_only_its_own_page_may_open_the_socket(
 
 
 @pytest.mark.parametrize(
-    ("host", "taken"), [("localhost:7860", True), ("192.168.1.5:7860", True), ("rebound.example:7860", False)]
+    ("host", "taken"),
+    [("localhost:7860", True), ("192.168.1.5:7860", True), ("rebound.example:7860", False), ("[", False)],
 )
 def test_a_foreign_name_for_this_machine_does_not_show_its_camera(host: str, taken: bool) -> None:
     assert demo.server._is_this_machine(host) is taken
