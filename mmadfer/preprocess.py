@@ -52,8 +52,10 @@ def frame_to_tensor(rgb: np.ndarray | torch.Tensor, size: int) -> torch.Tensor:
         raise ValueError(f"the size of a frame must be a whole number of pixels, got {size!r}") from error
     if size < 1:
         raise ValueError(f"the size of a frame must be 1 pixel or more, got {size}")
-    if isinstance(rgb, torch.Tensor) and rgb.dtype == torch.uint8:
-        rgb = rgb.cpu().numpy()
+    if isinstance(rgb, torch.Tensor):
+        if rgb.dtype != torch.uint8:
+            raise ValueError(f"a frame must be a uint8 array of shape (height, width, 3), got {rgb.dtype}")
+        rgb = np.asarray(rgb.cpu())
     check_rgb(rgb)
     if rgb.shape[:2] != (size, size):
         rgb = np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.BILINEAR))
@@ -61,7 +63,7 @@ def frame_to_tensor(rgb: np.ndarray | torch.Tensor, size: int) -> torch.Tensor:
     return torch.from_numpy(channels_first).to(torch.float32).div_(255.0)
 
 
-def check_rgb(rgb: np.ndarray | torch.Tensor) -> None:
+def check_rgb(rgb: np.ndarray) -> None:
     """Raise ValueError unless ``rgb`` is a non-empty uint8 array of shape `(height, width, 3)`."""
     shape, dtype = tuple(getattr(rgb, "shape", ())), getattr(rgb, "dtype", type(rgb).__name__)
     if len(shape) != 3 or shape[-1] != 3 or 0 in shape or dtype != np.uint8:
