@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmadfer import cli
+from mmadfer.backends import BACKENDS, PRECISIONS
+from mmadfer.backends.device import choose_device
 
 DESCRIPTION = "Recognise emotions live from face and voice, on a page in the browser."
 
@@ -21,10 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--source", default="browser", metavar="SOURCE", help=sources)
     add("--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    add("--backend", default="auto", help="engine that runs the model")
+    add("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
     exact = "encode all 16 frames for every answer; without it only those that are new, many times as fast"
     add("--exact", action="store_true", help=exact)
-    add("--precision", default="auto", help="auto, fp32, bf16 or int8 (after python -m export.int8)")
+    add("--precision", default="auto", choices=PRECISIONS, help="numbers to compute with; int8 after export.int8")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all, where browsers then ask for https")
     add("--port", type=int, metavar="PORT", help="port to listen on; the first free one from 7860 where not given")
     add("--share", action="store_true", help="also make a public https link, for 72 hours, through Gradio's servers")
@@ -46,13 +49,21 @@ def check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--max-sessions must be 1 or more, got {arguments.max_sessions}")
     if not 0 <= arguments.smoothing <= 60:
         raise ValueError(f"--smoothing must be 0 to 60 seconds, got {arguments.smoothing}")
+    if arguments.weights == "":
+        raise ValueError("--weights must name a file or weights, got an empty text; leave it out for untrained ones")
+    choose_device(arguments.device)
+    try:
+        socket.getaddrinfo(arguments.host or None, 0)
+    except (OSError, UnicodeError) as error:
+        words = f"--host must be an address of this machine, such as 127.0.0.1; {arguments.host!r} is not known"
+        raise ValueError(words) from error
 
 
 def _serve(arguments: argparse.Namespace) -> int:
     check(arguments)
     from mmadfer import weights
 
-    path = weights.resolve(arguments.weights) if arguments.weights else None
+    path = weights.resolve(arguments.weights) if arguments.weights is not None else None
 
     from demo.app import App
 
