@@ -238,6 +238,11 @@ BAD_ARGUMENTS = {
     "sessions": (["--max-sessions", "0"], "--max-sessions must be 1 or more"),
     "smoothing": (["--smoothing", "nan"], "--smoothing must be 0 to 60"),
     "weights": (["--weights", "nowhere.pth"], "nowhere.pth"),
+    "empty weights": (["--weights", ""], "--weights must name"),
+    "backend": (["--backend", "abacus"], "'openvino'"),
+    "precision": (["--precision", "fp8"], "'bf16'"),
+    "device": (["--device", "tpu"], "choose auto, cpu, cuda or cuda:N"),
+    "host": (["--host", "nowhere.invalid"], "'nowhere.invalid' is not known"),
     "unknown": (["--nonsense"], "--nonsense"),
 }
 
