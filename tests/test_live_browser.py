@@ -222,6 +222,46 @@ def test_one_device_is_enough_and_the_other_may_come_later(
     part(page, "notices").get_by_text("Face and voice are coming in").wait_for(timeout=SLOW)
 
 
+ASKED = """
+const ask = MediaDevices.prototype.getUserMedia;
+window.refused = "%s";
+window.tracks = [];
+MediaDevices.prototype.getUserMedia = async function (wanted) {
+  if (wanted[window.refused]) throw new DOMException("Permission denied", "NotAllowedError");
+  const stream = await ask.call(this, wanted);
+  window.tracks.push(...stream.getTracks());
+  return stream;
+};
+"""
+RUNNING = "window.tracks.filter((track) => track.readyState === 'live').map((track) => track.kind).sort().join()"
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"), [("audio", "The microphone was refused"), ("video", "The camera was refused")]
+)
+def test_where_one_device_is_refused_the_other_is_read(
+    open_page: Callable[..., Page], refused: str, words: str
+) -> None:
+    page = open_page(script=ASKED % refused)
+    start(page)
+    results(page, 2)
+    assert words in part(page, "notices").inner_text()
+    assert page.evaluate(RUNNING) == {"audio": "video", "video": "audio"}[refused]
+
+
+def test_no_device_stays_open_behind_the_page(open_page: Callable[..., Page]) -> None:
+    page = open_page(script=ASKED % "audio")
+    start(page)
+    change = "navigator.mediaDevices.dispatchEvent(new Event('devicechange'));"
+    page.evaluate(f"window.refused = ''; {change * 3}")
+    part(page, "notices").get_by_text("Face and voice are coming in").wait_for(timeout=SLOW)
+    page.wait_for_timeout(500)
+    assert page.evaluate(RUNNING) == "audio,video"
+    page.get_by_role("button", name="Stop").click()
+    phase(page, "stopped")
+    assert page.evaluate(RUNNING) == ""
+
+
 def test_no_device_at_all_is_told_and_noticed_when_one_comes(open_page: Callable[..., Page]) -> None:
     page = open_page(script=WITHOUT % "['videoinput', 'audioinput']")
     page.get_by_role("button", name="Start").click()

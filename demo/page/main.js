@@ -141,6 +141,7 @@ class Live {
     if (!this.connection.ready) return;
     if (!this.devices.complete && this.phase !== "live") this.enter("asking");
     const outcome = await this.devices.acquire();
+    if (outcome === "released") return;
     if (!RUNNING.includes(this.phase)) return this.devices.release(); // Stop was pressed meanwhile
     if (outcome !== "live") {
       if (outcome !== "devices") this.stop();

@@ -91,6 +91,8 @@ export const DEVICE_WORDS = {
   cameraMissing: "No camera: reading the voice alone",
   cameraGone: "The camera has gone: plug it in again and it goes on",
   cameraBusy: "The camera cannot be opened: another program may be using it",
+  cameraRefused: "The camera was refused: reading the voice alone",
+  microphoneRefused: "The microphone was refused: reading the face alone",
   microphoneMissing: "No microphone: reading the face alone",
   microphoneGone: "The microphone has gone: plug it in again and it goes on",
   microphoneBusy: "The microphone cannot be opened: another program may be using it",
