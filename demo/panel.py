@@ -13,10 +13,17 @@ from demo.server import LiveServer
 
 PANEL = (Path(__file__).parent / "page" / "panel.html").read_text(encoding="utf-8")
 
-# The page's own path leads to our files, whatever proxy or share link is in front of the server.
+# The page's own path leads to our files, whatever proxy or share link is in front of the server. A page that is open
+# before they are there (a share link takes seconds to make, and they come after it) tries again for half a minute; each
+# try has an address of its own, because browsers remember a module that failed.
 MOUNT = """
 const base = window.location.pathname.replace(/\\/+$/, "");
-import(`${window.location.origin}${base}/live/page/main.js`).then((page) => page.mount(element));
+const load = (left) =>
+  import(`${window.location.origin}${base}/live/page/main.js${left < 30 ? `?again=${left}` : ""}`).catch((error) => {
+    if (!left) throw error;
+    return new Promise((resolve) => setTimeout(resolve, 1000)).then(() => load(left - 1));
+  });
+load(30).then((page) => page.mount(element));
 """
 
 QUIET_FRAME = """
