@@ -26,7 +26,7 @@ RATE = 44_100
 GREY = np.full((48, 64, 3), 128, np.uint8)
 
 
-def until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
     """Wait until ``condition`` holds; False where it does not within ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
