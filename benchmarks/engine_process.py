@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import pathlib
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +118,7 @@ def set_gates(model: MMADFER, gate: float) -> None:
 def _serve(connection: Connection, engine: Engine, size: int, gate: float, home: str) -> None:
     """Start the engine, then answer until the connection ends."""
     os.environ["MMADFER_HOME"] = home
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # NNCF's progress is no part of the table
     model = stressed_model(size, gate)
     start = time.perf_counter()
     try:

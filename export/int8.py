@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import sys
 import time
@@ -147,6 +148,7 @@ def calibrate(
     import openvino
 
     inputs = [_named(sample) for sample in samples(windows, reference)]
+    nncf.set_log_level(logging.WARNING)  # or it names every node that it leaves as it is
     plain = openvino.Core().read_model(graphs.encoder)
     quantised = nncf.quantize(
         plain,
