@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,28 +39,40 @@ class Drift:
 class Answers:
     """The memory of one session between answers. Used on the model's thread only."""
 
-    def __init__(self, recognizer: Recognizer, exact: bool, drift_every: int = DRIFT_EVERY) -> None:
-        """Args: exact: compute every window whole. drift_every: steps between two checks, at least 1."""
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        exact: bool,
+        drift_every: int = DRIFT_EVERY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Args: exact: compute every window whole. drift_every: steps between two checks, at least 1. clock: s."""
         spec: InputSpec = recognizer.spec
         self._recognizer = recognizer
         self._step = None if exact else recognizer.streaming_step()
         self._interval = MIN_INTERVAL if self._step is None else HOP_SLACK * spec.hop_seconds
         self._drift_every = drift_every
-        self._newest: tuple[int, float] | None = None
+        self._clock = clock
+        self._newest: tuple[int, float, float] | None = None
         self._steps = 0
         self._unchecked: tuple[Window, Prediction] | None = None
         self._drift: Drift | None = None
 
     def is_due(self, window: Window) -> bool:
-        """Return whether ``window`` is to be answered: it holds something new, and its turn has come."""
+        """Return whether ``window`` is to be answered: it holds something new, and its turn has come.
+
+        Its turn is counted on the source's clock; and on ours where a source halts, so that its last frame is answered.
+        """
         if self._newest is None:
             return True
-        version, end = self._newest
-        return window.version != version and not 0 <= window.end - end < self._interval
+        version, end, answered = self._newest
+        if window.version == version:
+            return False
+        return not 0 <= window.end - end < self._interval or self._clock() - answered >= 2 * self._interval
 
     def answer(self, window: Window) -> Prediction:
         """Return the model's answer. Raises ValueError or RuntimeError where it has none."""
-        self._newest = (window.version, window.end)
+        self._newest = (window.version, window.end, self._clock())
         if self._step is None:
             return self._recognizer.predict(window)
         prediction = self._recognizer.predict(window, self._step)

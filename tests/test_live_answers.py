@@ -25,7 +25,8 @@ def recognizer() -> EmotionRecognizer:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_window_is_due_once_and_the_next_after_its_time(recognizer: EmotionRecognizer, exact: bool) -> None:
-    answers = Answers(recognizer, exact)
+    now = 100.0
+    answers = Answers(recognizer, exact, clock=lambda: now)
     first = window(16)
     assert answers.is_due(first)
     answers.answer(first)
@@ -34,6 +35,11 @@ def test_a_window_is_due_once_and_the_next_after_its_time(recognizer: EmotionRec
     for later, due in ((interval * 0.9, False), (interval * 1.1, True), (-5.0, True)):
         values = {**vars(first), "end": first.end + later, "version": first.version + 1}
         assert answers.is_due(type(first)(**values)) is due, f"{later:.3f} s later"
+    last = type(first)(**{**vars(first), "end": first.end + 0.01, "version": first.version + 1})
+    assert not answers.is_due(last)
+    now += 1.0  # the source has halted: its last frame is answered all the same
+    assert answers.is_due(last)
+    assert not answers.is_due(first)
 
 
 def test_one_step_in_so_many_is_checked_and_the_difference_told(recognizer: EmotionRecognizer) -> None:
