@@ -14,6 +14,10 @@ from mmadfer.stream import Window
 _BREAKS = frozenset({State.NO_FACE, State.FACE_LOST, State.WINDOW_FILLING})
 """Under these the window's frames do not follow from the last window's: it is computed exactly, and so is the next."""
 
+_REACH = 0.75
+"""How far a kept frame may lie from its place in the window, in hops. Above 0.5, or an answer that took 5.5 hops would
+find no frame in reach, encode all of them, take as long again, and so never catch up; below 1, the step of one hop."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
@@ -29,7 +33,7 @@ class _Frame:
 class StreamingStep:
     """The frames that one stream has encoded; its next window is answered from them and from the new ones.
 
-    A frame of the window is taken from an earlier one where that lies within half a hop of it; the others are encoded:
+    A frame of the window is taken from an earlier one that lies within 3/4 of a hop of it; the others are encoded:
     one in a steady stream, more where hops were missed. Kept frames saw the sound of their own time, which is what the
     step leaves out; the sound itself is always encoded anew. Where the stream breaks off (a seek, a pause, a lost face)
     nothing fits, and the pass is the exact one.
@@ -53,7 +57,7 @@ class StreamingStep:
         whole = len(set(times)) == spec.num_frames  # a short window repeats its last frame
         if not whole or _BREAKS.intersection(window.states):
             self.reset()
-        kept = match(times, [frame.time for frame in self._kept], spec.hop_seconds / 2)
+        kept = match(times, [frame.time for frame in self._kept], _REACH * spec.hop_seconds)
         if None not in kept and kept:
             kept[-1] = None  # the same frames with other sound: the graph takes one new frame at least
         old = {slot: self._kept[k] for slot, k in enumerate(kept) if k is not None}

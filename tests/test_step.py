@@ -135,6 +135,15 @@ def test_on_a_real_clip_steps_stay_close_to_the_exact_pass(clips):
     assert worst < 0.01, f"off by {worst:.1e}"
 
 
+def test_an_answer_that_took_half_a_hop_too_long_finds_its_frames_all_the_same():
+    step = StreamingStep(backend())
+    step.logits(window(16))
+    late = window(22)
+    shifted = [time - HOP / 2 for time in late.frame_times]  # five hops and a half after the first
+    step.logits(Window(**{**vars(late), "frame_times": shifted}))
+    assert step.new_frames in (5, 6)
+
+
 @pytest.mark.parametrize(
     ("times", "kept", "expected"),
     [
