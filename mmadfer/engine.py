@@ -12,7 +12,7 @@ from pathlib import Path
 from mmadfer.checkpoint import sha256
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
 
-FORMAT = "mmadfer-engine-1"
+FORMAT = "mmadfer-engine-2"
 """Version of the folder's layout; a reader refuses one that it does not know."""
 DESCRIPTION = "engine.json"
 PARTS = ("encoder", "head")

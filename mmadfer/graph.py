@@ -21,11 +21,11 @@ from mmadfer.model import MMADFER
 
 OPSET = 20
 """First opset with LayerNormalization and Gelu as single operators, both of which engines have fast kernels for."""
-FORMAT = "mmadfer-graph-1"
+FORMAT = "mmadfer-graph-2"
 """Version of the graphs' inputs, outputs and metadata; a reader refuses one that it does not know."""
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
 ENCODER_INPUTS = ("frames", "spectrogram", "kept_sum")
-ENCODER_OUTPUTS = ("cls", "audio_cls", "means")
+ENCODER_OUTPUTS = ("cls", "audio_cls", "means", "audio_means")
 HEAD_INPUTS = ("cls", "audio_cls")
 HEAD_OUTPUTS = ("logits",)
 
@@ -41,12 +41,12 @@ class EncoderGraph(nn.Module):
 
     def forward(
         self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Encode; see `MMADFER.encode`, of one clip: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)``, ``(k, depth, K)``."""
-        cls, audio_cls, means = self.model.encode(
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Encode one clip, see `MMADFER.encode`: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)`` and the means."""
+        cls, audio_cls, means, audio_means = self.model.encode(
             frames.to(self.dtype).unsqueeze(0), spectrogram.to(self.dtype), kept_sum.to(self.dtype).unsqueeze(0)
         )
-        return cls[0].float(), audio_cls.float(), means[0].float()
+        return cls[0].float(), audio_cls.float(), means[0].float(), audio_means[0].float()
 
 
 class HeadGraph(nn.Module):

@@ -13,7 +13,7 @@ from mmadfer import storage
 from mmadfer.checkpoint import sha256
 from mmadfer.graph import GraphFolder
 
-FORMAT = "mmadfer-int8-1"
+FORMAT = "mmadfer-int8-2"
 """Version of the folder's layout; a reader refuses one that it does not know."""
 COMMAND = "python -m export.int8 CLIP..."
 _DESCRIPTION = "int8.json"

@@ -172,5 +172,5 @@ class _Context:
             self._tensor("logits").copy_(reference.head(self._tensor("cls"), self._tensor("audio_cls")))
             return
         encoded = reference.encode(*(self._tensor(name) for name in ("frames", "spectrogram", "kept_sum")))
-        for name in ("cls", "audio_cls", "means"):
+        for name in ("cls", "audio_cls", "means", "audio_means"):
             self._tensor(name).copy_(getattr(encoded, name))

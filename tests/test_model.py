@@ -83,11 +83,13 @@ def test_a_step_with_exact_means_equals_the_whole_pass():
         fusion.face_gate.data.fill_(0.5)
         fusion.audio_gate.data.fill_(0.5)
     frames, spectrogram = torch.rand(2, 16, 3, 32, 32), torch.randn(2, 1, 512, 128)
-    face_cls, audio_cls, means = model.encode(frames, spectrogram)
+    face_cls, audio_cls, means, audio_means = model.encode(frames, spectrogram)
     for k in (1, 2, 15):
         step = model.encode(frames[:, -k:], spectrogram, means[:, :-k].sum(dim=1))
-        expected = (face_cls[:, -k:], audio_cls, means[:, -k:])
-        for name, ours, whole in zip(("face", "audio", "means"), step, expected, strict=True):
+        faces = model.encode_faces(frames[:, -k:], audio_means)
+        expected = (face_cls[:, -k:], audio_cls, means[:, -k:], audio_means, face_cls[:, -k:], means[:, -k:])
+        names = ("face", "audio", "means", "audio means", "face alone", "means alone")
+        for name, ours, whole in zip(names, (*step, *faces), expected, strict=True):
             difference = (ours - whole).abs().max().item()
             assert difference < 1e-5, f"{name} of the step with {k} new frames is off by {difference:.1e}"
 

@@ -29,6 +29,8 @@ class Encoded:
     """CLS of the sound ``(1, D)``."""
     means: torch.Tensor
     """What later steps need of these frames ``(k, depth, K)``; see `MMADFER.encode`."""
+    audio_means: torch.Tensor
+    """What `Backend.encode_faces` needs of the sound ``(depth, K)``."""
 
 
 class Backend(ABC):
@@ -40,6 +42,8 @@ class Backend(ABC):
     """Where it runs, such as "cpu" or "cuda:0"."""
     description: str
     """Engine, precision and device in words, such as "PyTorch bf16 on AMD EPYC"."""
+    keeps_sound: bool = False
+    """Whether it has `encode_faces`, with which a machine that is behind spares itself the sound."""
     reason: str = ""
     """Why this backend was chosen, in words; empty where it was asked for by name."""
 
@@ -50,6 +54,14 @@ class Backend(ABC):
         Args: frames: ``(k, 3, S, S)``, k from 1 to T; spectrogram: ``(1, 1, 512, 128)``; kept_sum: sum of the means of
         the clip's T - k other frames ``(depth, K)``, zeros where k = T.
         """
+
+    def encode_faces(self, frames: torch.Tensor, audio_means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode the k new frames of a clip with sound that `encode` has seen; only where `keeps_sound`.
+
+        Args: frames: ``(k, 3, S, S)``; audio_means: ``(depth, K)``.
+        Returns: CLS ``(k, D)``, means ``(k, depth, K)``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} encodes faces and sound together only")
 
     @abstractmethod
     def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,8 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class PyTorchBackend(Backend):
     """`MMADFER` as it is; its encoders in ``precision``, its temporal head always in float32."""
 
+    keeps_sound = True
+
     def __init__(self, model: MMADFER, device: str = "auto", precision: str = "auto") -> None:
         """Take ``model`` over: it is moved and converted in place.
 
@@ -36,8 +38,15 @@ class PyTorchBackend(Backend):
     def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Encoded:
         """Encode k new frames; shapes as in `Backend.encode`: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)``, means."""
         inputs = (t.to(self._device, self._dtype) for t in (frames.unsqueeze(0), spectrogram, kept_sum.unsqueeze(0)))
-        cls, audio_cls, means = self._model.encode(*inputs)
-        return Encoded(cls[0].float(), audio_cls.float(), means[0].float())
+        cls, audio_cls, means, audio_means = self._model.encode(*inputs)
+        return Encoded(cls[0].float(), audio_cls.float(), means[0].float(), audio_means[0].float())
+
+    @torch.inference_mode()
+    def encode_faces(self, frames: torch.Tensor, audio_means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode k new frames with kept sound; as `Backend.encode_faces`: ``(k, 3, S, S)`` -> ``(k, D)``, means."""
+        inputs = (t.to(self._device, self._dtype).unsqueeze(0) for t in (frames, audio_means))
+        cls, means = self._model.encode_faces(*inputs)
+        return cls[0].float(), means[0].float()
 
     @torch.inference_mode()
     def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
@@ -48,7 +57,7 @@ class PyTorchBackend(Backend):
     def __call__(self, frames: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
         """Return the logits, float32 on the CPU: ``(B, T, 3, S, S)``, ``(B, 1, 512, 128)`` -> ``(B, C)``."""
         inputs = (tensor.to(self._device, self._dtype) for tensor in (frames, spectrogram))
-        cls, audio_cls, _ = self._model.encode(*inputs)  # one call for all clips, unlike the base class
+        cls, audio_cls = self._model.encode(*inputs)[:2]  # one call for all clips, unlike the base class
         return self._model.head(cls.float(), audio_cls.float()).cpu()
 
     def close(self) -> None:

@@ -44,6 +44,7 @@ def shapes(spec: InputSpec, config: ModelConfig) -> dict[str, _Shapes]:
         "cls": (-1, width),
         "audio_cls": (1, width),
         "means": (-1, *means),
+        "audio_means": means,
     }
     head: _Shapes = {"cls": (spec.num_frames, width), "audio_cls": (1, width), "logits": (1, len(spec.labels))}
     return {"encoder": encoder, "head": head}
@@ -187,7 +188,8 @@ class TensorRTBackend(Backend):
             self._run(self._encoder, inputs, count)
             outputs = self._encoder.tensors
             # Copies: the next call writes these tensors again.
-            answers = [t.clone() for t in (outputs["cls"][:count], outputs["audio_cls"], outputs["means"][:count])]
+            used = (outputs["cls"][:count], outputs["audio_cls"], outputs["means"][:count], outputs["audio_means"])
+            answers = [t.clone() for t in used]
             for answer in answers:
                 answer.record_stream(caller)
         return Encoded(*answers)

@@ -28,19 +28,28 @@ class FusionBottleneck(nn.Module):
 
     def forward(
         self, face: torch.Tensor, audio: torch.Tensor, kept_sum: torch.Tensor, num_frames: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Exchange once.
 
         Args: face: tokens of the k frames at hand ``(B, k, Nv, D)``; audio: ``(B, Na, D)``; kept_sum: the sum of the
         frame means of the clip's other frames ``(B, K)``; num_frames: frames of the whole clip.
-        Returns: face and audio in their shapes, and the mean over each frame's tokens ``(B, k, K)``.
+        Returns: face and audio in their shapes, the mean over each frame's tokens ``(B, k, K)``, and that over the
+        sound's ``(B, K)``.
         """
-        face_low = self.face_norm(self.face_down(face))  # (B, k, Nv, K)
         audio_low = self.audio_norm(self.audio_down(audio))  # (B, Na, K)
-        frame_means = face_low.mean(dim=2)
+        audio_mean = audio_low.mean(dim=1)
+        face, frame_means = self.face_side(face, audio_mean)
         # Over all tokens of all frames of the clip: every frame has as many tokens as the next.
         face_context = ((frame_means.sum(dim=1) + kept_sum) / num_frames).unsqueeze(1)
-        audio_context = audio_low.mean(dim=1)[:, None, None]
-        face_update = F.gelu(self.face_up(face_low + audio_context)) * torch.tanh(self.face_gate)
         audio_update = F.gelu(self.audio_up(audio_low + face_context)) * torch.tanh(self.audio_gate)
-        return face + face_update, audio + audio_update, frame_means
+        return face, audio + audio_update, frame_means, audio_mean
+
+    def face_side(self, face: torch.Tensor, audio_mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Let the frames see the sound, of which its mean is enough.
+
+        Args: face: ``(B, k, Nv, D)``; audio_mean: ``(B, K)``.
+        Returns: face in its shape, and the mean over each frame's tokens ``(B, k, K)``.
+        """
+        face_low = self.face_norm(self.face_down(face))  # (B, k, Nv, K)
+        update = F.gelu(self.face_up(face_low + audio_mean[:, None, None])) * torch.tanh(self.face_gate)
+        return face + update, face_low.mean(dim=2)

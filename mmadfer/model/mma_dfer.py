@@ -43,30 +43,52 @@ class MMADFER(nn.Module):
 
     def encode(
         self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the CLS of each frame at hand and of the sound, and what a later call needs of these frames.
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the CLS of each frame at hand and of the sound, and what a later call needs of both.
 
         The face branch sees other frames only through the sound, and the sound sees faces only through one mean per
-        block. So in a sliding window the frames seen before need not be encoded again: their means stand for them.
+        block. So in a sliding window the frames seen before need not be encoded again: their means stand for them. The
+        sound's means stand for it likewise, in `encode_faces`.
 
         Args: frames: the clip's k new frames ``(B, k, 3, S, S)`` in [0, 1]; spectrogram: ``(B, 1, 512, 128)``
         normalised; kept_sum: sum of the means of its T - k other frames ``(B, depth, K)``, None where k = T.
-        Returns: frame CLS ``(B, k, D)``, sound CLS ``(B, D)``, means ``(B, k, depth, K)``.
+        Returns: frame CLS ``(B, k, D)``, sound CLS ``(B, D)``, the frames' means ``(B, k, depth, K)`` and the sound's
+        ``(B, depth, K)``.
         """
         clips = frames.shape[:2]
         if kept_sum is None:
             kept_sum = frames.new_zeros(frames.shape[0], self.config.depth, self.config.bottleneck)
         face = self.face.embed(frames.flatten(0, 1))
         audio = self.audio.embed(spectrogram)
-        means = []
+        means, audio_means = [], []
         for index, fusion in enumerate(self.fusion):
             face = self.face.blocks[index](face)
             audio = self.audio.blocks[index](audio)
-            face, audio, mean = fusion(face.unflatten(0, clips), audio, kept_sum[:, index], self.spec.num_frames)
+            face, audio, mean, audio_mean = fusion(
+                face.unflatten(0, clips), audio, kept_sum[:, index], self.spec.num_frames
+            )
             face = self.face.prompts.after_block(index, face.flatten(0, 1))
             audio = self.audio.prompts.after_block(index, audio)
             means.append(mean)
-        return self.face.cls(face).unflatten(0, clips), self.audio.cls(audio), torch.stack(means, dim=2)
+            audio_means.append(audio_mean)
+        face_cls = self.face.cls(face).unflatten(0, clips)
+        return face_cls, self.audio.cls(audio), torch.stack(means, dim=2), torch.stack(audio_means, dim=1)
+
+    def encode_faces(self, frames: torch.Tensor, audio_means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode frames with sound that an earlier `encode` has seen: half the work of a streaming step, or less.
+
+        Args: frames: ``(B, k, 3, S, S)`` in [0, 1]; audio_means: ``(B, depth, K)``, from `encode`.
+        Returns: frame CLS ``(B, k, D)``, the frames' means ``(B, k, depth, K)``; for the same sound just as `encode`.
+        """
+        clips = frames.shape[:2]
+        face = self.face.embed(frames.flatten(0, 1))
+        means = []
+        for index, fusion in enumerate(self.fusion):
+            face = self.face.blocks[index](face)
+            face, mean = fusion.face_side(face.unflatten(0, clips), audio_means[:, index])
+            face = self.face.prompts.after_block(index, face.flatten(0, 1))
+            means.append(mean)
+        return self.face.cls(face).unflatten(0, clips), torch.stack(means, dim=2)
 
     def fuse(self, face_cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
         """Return each frame's CLS with the sound's added: ``(B, T, D)``, ``(B, D)`` -> ``(B, T, D)``."""
@@ -89,7 +111,7 @@ class MMADFER(nn.Module):
         spec = self.spec
         _check_shape("frames", frames, (spec.num_frames, 3, spec.image_size, spec.image_size))
         _check_shape("spectrogram", spectrogram, (1, spec.mel.frames, spec.mel.bins))
-        face_cls, audio_cls, _ = self.encode(frames, spectrogram)
+        face_cls, audio_cls = self.encode(frames, spectrogram)[:2]
         return self.head(face_cls, audio_cls)
 
 
