@@ -57,10 +57,15 @@ def frame_to_tensor(rgb: np.ndarray | torch.Tensor, size: int) -> torch.Tensor:
             raise ValueError(f"a frame must be a uint8 array of shape (height, width, 3), got {rgb.dtype}")
         rgb = np.asarray(rgb.cpu())
     check_rgb(rgb)
-    if rgb.shape[:2] != (size, size):
-        rgb = np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.BILINEAR))
-    channels_first = np.array(rgb.transpose(2, 0, 1), order="C")  # a copy: torch warns of arrays that are read-only
+    # A copy: torch warns of arrays that are read-only.
+    channels_first = np.array(_resized(rgb, size).transpose(2, 0, 1), order="C")
     return torch.from_numpy(channels_first).to(torch.float32).div_(255.0)
+
+
+def _resized(rgb: np.ndarray, size: int) -> np.ndarray:
+    if rgb.shape[:2] == (size, size):
+        return rgb
+    return np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def check_rgb(rgb: np.ndarray) -> None:
@@ -158,6 +163,20 @@ def frame_inputs(crops: Sequence[np.ndarray], spec: InputSpec) -> torch.Tensor:
     if not len(crops):
         return torch.zeros(spec.num_frames, 3, size, size)
     return torch.stack([frame_to_tensor(_grey(crop) if spec.color == "grey" else crop, size) for crop in crops])
+
+
+def frame_pixels(crop: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """Return one face crop as `(S, S, 3)` uint8, for a device that makes `frame_inputs` of it.
+
+    One of that size is returned as it is. Another is resized as `frame_to_tensor` does it, after its colours are taken
+    away where ``spec.color`` is "grey": the luma of grey pixels is themselves, so the device may take it once more.
+
+    Raises ValueError on a malformed array.
+    """
+    check_rgb(crop)
+    if crop.shape[:2] == (spec.image_size, spec.image_size):
+        return crop
+    return _resized(_grey(crop) if spec.color == "grey" else crop, spec.image_size)
 
 
 def sound_input(waveform: Waveform | None, sample_rate: int, spec: InputSpec) -> torch.Tensor:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from mmadfer.backends.device import choose_device
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.model import MMADFER
+from mmadfer.preprocess import frame_inputs
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,14 @@ class Backend(ABC):
     """Whether it has `encode_faces`, with which a machine that is behind spares itself the sound."""
     reason: str = ""
     """Why this backend was chosen, in words; empty where it was asked for by name."""
+
+    def frames(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+        """Return face crops as `encode` takes them; as `frame_inputs`, but where this backend wants them.
+
+        Args: crops: k arrays `(S, S, 3)` uint8, or of another size; none at all gives the whole window in black.
+        Raises ValueError on malformed arrays.
+        """
+        return frame_inputs(crops, self.spec)
 
     @abstractmethod
     def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Encoded:
