@@ -8,7 +8,7 @@ import torch
 
 from mmadfer.backends import Backend
 from mmadfer.postprocess import State
-from mmadfer.preprocess import frame_inputs, sound_input
+from mmadfer.preprocess import sound_input
 from mmadfer.stream import Window
 
 _BREAKS = frozenset({State.NO_FACE, State.FACE_LOST, State.WINDOW_FILLING})
@@ -17,6 +17,25 @@ _BREAKS = frozenset({State.NO_FACE, State.FACE_LOST, State.WINDOW_FILLING})
 _REACH = 0.75
 """How far a kept frame may lie from its place in the window, in hops. Above 0.5, or an answer that took 5.5 hops would
 find no frame in reach, encode all of them, take as long again, and so never catch up; below 1, the step of one hop."""
+
+
+_SOUND_REACH = 4.0
+"""How old the sound may be that an answer is given with, in hops, where the machine is behind. The sound is the larger
+part of a step: with it at every answer a machine that is a little too slow falls back to one answer a second."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sound:
+    """The sound as last encoded."""
+
+    end: float
+    """End of its window, s."""
+    absent: bool
+    """Whether there was none."""
+    cls: torch.Tensor
+    """``(1, D)``"""
+    means: torch.Tensor
+    """``(depth, K)``"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +54,8 @@ class StreamingStep:
 
     A frame of the window is taken from an earlier one that lies within 3/4 of a hop of it; the others are encoded:
     one in a steady stream, more where hops were missed. Kept frames saw the sound of their own time, which is what the
-    step leaves out; the sound itself is always encoded anew. Where the stream breaks off (a seek, a pause, a lost face)
+    step leaves out; the sound itself is encoded anew, except where the machine is behind: then frames are encoded with
+    the last sound, up to 4 hops old, and so it catches up. Where the stream breaks off (a seek, a pause, a lost face)
     nothing fits, and the pass is the exact one.
     """
 
@@ -43,40 +63,66 @@ class StreamingStep:
         """Args: backend: runs the model; other streams may share it."""
         self._backend = backend
         self._kept: list[_Frame] = []
+        self._sound: _Sound | None = None
         self.new_frames = 0
         """Frames encoded for the newest answer; ``spec.num_frames`` of them are an exact pass."""
+        self.new_sound = False
+        """Whether the sound was encoded for the newest answer."""
 
     def reset(self) -> None:
         """Forget the kept frames: the next answer is exact."""
-        self._kept = []
+        self._kept, self._sound = [], None
 
     def logits(self, window: Window) -> torch.Tensor:
-        """Return the logits ``(1, C)`` for ``window``. Raises ValueError as `frame_inputs` and `sound_input` do."""
-        spec, config = self._backend.spec, self._backend.config
+        """Return the logits ``(1, C)`` for ``window``. Raises ValueError as `Backend.frames` and `sound_input` do."""
         times = window.frame_times
-        whole = len(set(times)) == spec.num_frames  # a short window repeats its last frame
+        old = self._still_good(window)
+        new = [slot for slot in range(len(times)) if slot not in old]
+        frames = self._backend.frames([window.crops[slot] for slot in new])
+        sound = self._still_heard(window, len(new)) if old else None
+        self.new_sound = sound is None
+        if sound is None:
+            cls, means, sound = self._encode(window, frames, list(old.values()))
+        else:
+            cls, means = self._backend.encode_faces(frames, sound.means)
+        self.new_frames = len(cls)
+        if not times:
+            return self._backend.head(cls, sound.cls)
+        fresh = {s: _Frame(times[s], cls[k], means[k]) for k, s in enumerate(new)}
+        self._kept, self._sound = [old.get(slot) or fresh[slot] for slot in range(len(times))], sound
+        return self._backend.head(torch.stack([frame.cls for frame in self._kept]), sound.cls)
+
+    def _still_good(self, window: Window) -> dict[int, _Frame]:
+        """Return slot -> kept frame for the frames of ``window`` that need not be encoded."""
+        spec = self._backend.spec
+        whole = len(set(window.frame_times)) == spec.num_frames  # a short window repeats its last frame
         if not whole or _BREAKS.intersection(window.states):
             self.reset()
-        kept = match(times, [frame.time for frame in self._kept], _REACH * spec.hop_seconds)
+        kept = match(window.frame_times, [frame.time for frame in self._kept], _REACH * spec.hop_seconds)
         if None not in kept and kept:
             kept[-1] = None  # the same frames with other sound: the graph takes one new frame at least
-        old = {slot: self._kept[k] for slot, k in enumerate(kept) if k is not None}
-        new = [slot for slot in range(len(times)) if slot not in old]
+        return {slot: self._kept[k] for slot, k in enumerate(kept) if k is not None}
+
+    def _still_heard(self, window: Window, new_frames: int) -> _Sound | None:
+        """Return the sound as last encoded, where the machine is behind and it will do."""
+        sound = self._sound
+        behind = new_frames > 1 and self._backend.keeps_sound
+        if sound is None or not behind or sound.absent != (window.waveform is None):
+            return None
+        return sound if 0 <= window.end - sound.end <= _SOUND_REACH * self._backend.spec.hop_seconds else None
+
+    def _encode(
+        self, window: Window, frames: torch.Tensor, old: list[_Frame]
+    ) -> tuple[torch.Tensor, torch.Tensor, _Sound]:
+        """Encode new frames ``(k, 3, S, S)`` and the sound; return the frames' CLS and means, and the sound."""
+        spec, config = self._backend.spec, self._backend.config
         if old:  # summed where they are: on a GPU they stay there
-            kept_sum = torch.stack([frame.means for frame in old.values()]).sum(dim=0)
+            kept_sum = torch.stack([frame.means for frame in old]).sum(dim=0)
         else:
             kept_sum = torch.zeros(config.depth, config.bottleneck)
-        encoded = self._backend.encode(
-            frame_inputs([window.crops[slot] for slot in new], spec),
-            sound_input(window.waveform, window.sample_rate, spec),
-            kept_sum,
-        )
-        self.new_frames = len(encoded.cls)
-        if not times:
-            return self._backend.head(encoded.cls, encoded.audio_cls)
-        fresh = {s: _Frame(times[s], encoded.cls[k], encoded.means[k]) for k, s in enumerate(new)}
-        self._kept = [old.get(slot) or fresh[slot] for slot in range(len(times))]
-        return self._backend.head(torch.stack([frame.cls for frame in self._kept]), encoded.audio_cls)
+        encoded = self._backend.encode(frames, sound_input(window.waveform, window.sample_rate, spec), kept_sum)
+        sound = _Sound(window.end, window.waveform is None, encoded.audio_cls, encoded.audio_means)
+        return encoded.cls, encoded.means, sound
 
 
 def match(times: list[float], kept: list[float], tolerance: float) -> list[int | None]:

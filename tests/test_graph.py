@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import openvino
 import pytest
 import torch
 from test_recognizer import small_model
@@ -12,6 +13,7 @@ from export import onnx as export_onnx
 from export.parity import compare
 from mmadfer import graph, storage
 from mmadfer.backends import load_backend
+from mmadfer.backends.faces_graph import without_sound
 from mmadfer.backends.openvino import OpenVINOBackend
 from mmadfer.backends.pytorch import PyTorchBackend
 
@@ -51,6 +53,28 @@ def test_answers_of_one_call_outlive_the_next(graphs):
     before = first.cls.clone()
     engine.encode(torch.rand(2, 3, 32, 32), sound, kept)
     assert torch.equal(first.cls, before)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.05)])
+def test_openvino_encodes_frames_with_kept_sound_as_it_does_with_sound(graphs, precision, tolerance):
+    engine = OpenVINOBackend(graphs, precision)
+    frames, sound, other = torch.rand(3, 3, 32, 32), torch.randn(1, 1, 512, 128), torch.randn(1, 1, 512, 128)
+    whole = engine.encode(frames, sound, torch.zeros(3, 16))
+    off = largest(engine.encode_faces(frames, whole.audio_means), (whole.cls, whole.means))
+    assert off < tolerance, f"off by {off:.1e}"
+    wrong = engine.encode(frames, other, torch.zeros(3, 16)).audio_means
+    assert largest(engine.encode_faces(frames, wrong)[:1], (whole.cls,)) > tolerance, "the sound makes no difference"
+
+
+def test_a_graph_without_the_sounds_means_cannot_be_cut(graphs):
+    model = openvino.Core().read_model(graphs.head)
+    with pytest.raises(ValueError, match="lacks the output audio_means"):
+        without_sound(model)
+
+
+def largest(ours, expected):
+    """Return the largest difference over pairs of tensors."""
+    return max((a - b).abs().max().item() for a, b in zip(ours, expected, strict=True))
 
 
 def test_openvino_answers_whole_clips(graphs):

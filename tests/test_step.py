@@ -69,6 +69,7 @@ def test_the_step_is_exact_where_the_sound_stays():
 
 def test_the_step_without_fusion_is_exact_whatever_the_sound():
     engine = backend(gate=0.0)
+    engine.keeps_sound = False  # it takes three hops at once below, and would answer with old sound
     step = StreamingStep(engine)
     for hop in range(16, 40, 3):
         off = difference(step.logits(window(hop)), exact(engine, window(hop)))
@@ -160,3 +161,55 @@ def test_frames_are_matched_to_the_nearest_kept_one_once(times, kept, expected):
 
 def test_logits_are_one_clips():
     assert StreamingStep(backend()).logits(window(16)).shape == torch.Size([1, len(SPEC.labels)])
+
+
+def spied(engine):
+    """Return what ``engine`` is asked to encode, as it comes: (name, new frames)."""
+    calls = []
+
+    def spy(name, inner):
+        def call(frames, *rest):
+            calls.append((name, len(frames)))
+            return inner(frames, *rest)
+
+        setattr(engine, name, call)
+
+    spy("encode", engine.encode)
+    spy("encode_faces", engine.encode_faces)
+    return calls
+
+
+def test_a_machine_that_is_behind_spares_itself_the_sound_but_not_for_long():
+    engine = backend()
+    calls = spied(engine)
+    step = StreamingStep(engine)
+    for hop in (16, 17, 19, 21, 23, 25, 26, 28):
+        step.logits(window(hop))
+    faces, both = "encode_faces", "encode"
+    # Behind from 17 on: its sound lasts until 21. At 26 the machine has caught up.
+    expected = [(both, 16), (both, 1), (faces, 2), (faces, 2), (both, 2), (faces, 2), (both, 1), (faces, 2)]
+    assert calls == expected
+    assert not step.new_sound
+
+
+def test_frames_with_kept_sound_are_exact_where_the_sound_stays():
+    engine = backend()
+    step = StreamingStep(engine)
+    for hop in (16, 18, 20):
+        off = difference(step.logits(window(hop, sound=1)), exact(engine, window(hop, sound=1)))
+        assert off < 1e-3, f"off by {off:.1e} at hop {hop}"
+    assert not step.new_sound
+
+
+@pytest.mark.parametrize("why", ["sound has come", "the face was lost", "the engine has no way to"])
+def test_sound_is_encoded_where_kept_sound_would_not_do(why):
+    engine = backend()
+    step = StreamingStep(engine)
+    first, then = window(16), window(18, states=(State.FACE_LOST,) if "lost" in why else ())
+    if "come" in why:
+        first = Window(**{**vars(first), "waveform": None})
+    if "engine" in why:
+        engine.keeps_sound = False
+    step.logits(first)
+    step.logits(then)
+    assert step.new_sound, why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from mmadfer import graph, int8, storage
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, choose_precision, device_name
+from mmadfer.backends.faces_graph import without_sound
 from mmadfer.model import MMADFER
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -23,6 +25,8 @@ class OpenVINOBackend(Backend):
 
     What int8 leaves as it is (attention, norms, sums) runs in bf16 where the CPU computes that in hardware.
     """
+
+    keeps_sound = True
 
     def __init__(self, graphs: graph.GraphFolder, precision: str = "auto") -> None:
         """Args: graphs: float32 graphs; precision: "auto", "bf16", "fp32" or "int8".
@@ -41,10 +45,12 @@ class OpenVINOBackend(Backend):
         self.description = f"OpenVINO {self.precision} on {device_name(cpu)}"
         self._core = openvino.Core()
         if self.precision == "int8":
-            self._encoder = self._compile(int8.read(graphs).encoder, choose_precision(cpu))
+            self._source, self._inner = int8.read(graphs).encoder, choose_precision(cpu)
         else:
-            self._encoder = self._compile(graphs.encoder, self.precision)
+            self._source, self._inner = graphs.encoder, self.precision
+        self._encoder = self._compile(self._source, self._inner)
         self._head = self._compile(graphs.head, "fp32")
+        self._faces: Any = None
         self._local = threading.local()
 
     @classmethod
@@ -57,7 +63,7 @@ class OpenVINOBackend(Backend):
             raise ValueError(f"the backend openvino runs on the CPU, but device {device!r} was asked for")
         return cls(storage.graphs_of(model), precision)
 
-    def _compile(self, path: Path, precision: str) -> Any:
+    def _compile(self, path: Path, precision: str, cut: Callable[[Any], Any] | None = None) -> Any:
         hints = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -65,7 +71,8 @@ class OpenVINOBackend(Backend):
             "CACHE_DIR": os.fspath(path.parent / "openvino"),
         }
         try:
-            return self._core.compile_model(os.fspath(path), "CPU", hints)
+            source = os.fspath(path) if cut is None else cut(self._core.read_model(os.fspath(path)))
+            return self._core.compile_model(source, "CPU", hints)
         except RuntimeError as error:
             raise ValueError(f"OpenVINO cannot read {path}; delete it to have it written again") from error
 
@@ -83,10 +90,23 @@ class OpenVINOBackend(Backend):
         """Encode k new frames; shapes as in `Backend.encode`: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)``, means."""
         return Encoded(*self._infer("encoder", self._encoder, frames, spectrogram, kept_sum))
 
+    def encode_faces(self, frames: torch.Tensor, audio_means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode k new frames with kept sound; as `Backend.encode_faces`: ``(k, 3, S, S)`` -> ``(k, D)``, means."""
+        if self._faces is None:  # compiled when first needed: only a live machine that is behind needs it
+            self._faces = self._compile(self._source, self._inner, without_sound)
+        cls, means = self._infer("faces", self._faces, frames, audio_means)
+        return cls, means
+
+    def warmup(self) -> None:
+        """As `Backend.warmup`, and the frames alone."""
+        super().warmup()
+        side = self.spec.image_size
+        self.encode_faces(torch.zeros(1, 3, side, side), torch.zeros(self.config.depth, self.config.bottleneck))
+
     def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
         """Classify: ``(T, D)``, ``(1, D)`` -> logits ``(1, C)``, float32 on the CPU."""
         return self._infer("head", self._head, cls, audio_cls)[0]
 
     def close(self) -> None:
         """Free the weights; the backend cannot be called afterwards."""
-        del self._local, self._encoder, self._head, self._core
+        del self._local, self._encoder, self._faces, self._head, self._core

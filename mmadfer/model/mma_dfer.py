@@ -84,6 +84,7 @@ class MMADFER(nn.Module):
         face = self.face.embed(frames.flatten(0, 1))
         means = []
         for index, fusion in enumerate(self.fusion):
+            assert isinstance(fusion, FusionBottleneck)
             face = self.face.blocks[index](face)
             face, mean = fusion.face_side(face.unflatten(0, clips), audio_means[:, index])
             face = self.face.prompts.after_block(index, face.flatten(0, 1))
