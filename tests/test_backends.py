@@ -13,7 +13,7 @@ from mmadfer.model import untrained_model
 SPEC = InputSpec(image_size=32)
 
 
-def _stressed_model():
+def stressed_model():
     model = untrained_model(SPEC, TINY)
     for fusion in model.fusion:
         fusion.face_gate.data.fill_(0.3)
@@ -25,8 +25,8 @@ def _stressed_model():
 def test_probabilities_equal_the_plain_models(precision, tolerance):
     frames, spectrogram = torch.rand(2, 16, 3, 32, 32), torch.randn(2, 1, 512, 128)
     with torch.no_grad():
-        expected = _stressed_model()(frames, spectrogram).softmax(-1)
-    backend = PyTorchBackend(_stressed_model(), "cpu", precision)
+        expected = stressed_model()(frames, spectrogram).softmax(-1)
+    backend = PyTorchBackend(stressed_model(), "cpu", precision)
     backend.warmup()
     logits = backend(frames, spectrogram)
     assert (logits.dtype, logits.device.type, logits.requires_grad) == (torch.float32, "cpu", False)
@@ -81,7 +81,7 @@ def test_automatic_precision_follows_the_cpu(monkeypatch):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_gpu_equals_cpu(precision):
     frames, spectrogram = torch.rand(2, 16, 3, 32, 32), torch.randn(2, 1, 512, 128)
-    expected = PyTorchBackend(_stressed_model(), "cpu", "fp32")(frames, spectrogram).softmax(-1)
-    ours = PyTorchBackend(_stressed_model(), "cuda", precision)(frames, spectrogram).softmax(-1)
+    expected = PyTorchBackend(stressed_model(), "cpu", "fp32")(frames, spectrogram).softmax(-1)
+    ours = PyTorchBackend(stressed_model(), "cuda", precision)(frames, spectrogram).softmax(-1)
     difference = (ours - expected).abs().max().item()
     assert difference < 0.005, f"off by {difference:.1e}"

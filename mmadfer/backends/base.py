@@ -88,10 +88,12 @@ class Backend(ABC):
     def warmup(self) -> None:
         """Run the exact pass and a step on blank input, so that the first real window is not the slow one."""
         spec = self.spec
-        frames = torch.zeros(spec.num_frames, 3, spec.image_size, spec.image_size)
+        black = np.zeros((spec.image_size, spec.image_size, 3), np.uint8)
         spectrogram = torch.full((1, 1, spec.mel.frames, spec.mel.bins), spec.mel.padding)
-        self(frames.unsqueeze(0), spectrogram)
-        self.encode(frames[:1], spectrogram, torch.zeros(self.config.depth, self.config.bottleneck))
+        nothing = torch.zeros(self.config.depth, self.config.bottleneck)
+        for count in (spec.num_frames, 1):
+            encoded = self.encode(self.frames([black] * count), spectrogram, nothing)
+            self.head(encoded.cls[-1:].expand(spec.num_frames, -1), encoded.audio_cls)
 
     @abstractmethod
     def close(self) -> None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
 from torch import nn
 
 from mmadfer.backends.base import Backend, Encoded
+from mmadfer.backends.cuda_graph import Capture, CudaCapture, GraphedFunction, Tensors
 from mmadfer.backends.device import choose_device, choose_precision, device_name
+from mmadfer.backends.device_frames import device_frames
 from mmadfer.model import MMADFER
+
+log = logging.getLogger(__name__)
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class PyTorchBackend(Backend):
-    """`MMADFER` as it is; its encoders in ``precision``, its temporal head always in float32."""
+    """`MMADFER` as it is; its encoders in ``precision``, its temporal head always in float32.
+
+    On a GPU, `warmup` records CUDA graphs of the exact pass, the step and the head: launching their hundreds of small
+    kernels one by one takes longer than computing them. Any other number of new frames, which a stream has only where
+    hops were missed, is launched kernel by kernel, rather than recorded first while an answer is waited for.
+    """
 
     keeps_sound = True
 
@@ -33,13 +46,23 @@ class PyTorchBackend(Backend):
         for module in encoders:
             module.to(self._dtype)
         self._model = model.to(self._device).eval()
+        self._encoders = GraphedFunction(self._run_encoders, self._device)
+        self._head = GraphedFunction(self._run_head, self._device)
+
+    @torch.inference_mode()
+    def frames(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+        """Return face crops as `Backend.frames`, uploaded as bytes: k crops -> ``(k, 3, S, S)`` on the device."""
+        return device_frames(crops, self.spec, self._device)
 
     @torch.inference_mode()
     def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Encoded:
         """Encode k new frames; shapes as in `Backend.encode`: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)``, means."""
-        inputs = (t.to(self._device, self._dtype) for t in (frames.unsqueeze(0), spectrogram, kept_sum.unsqueeze(0)))
+        return Encoded(*self._encoders(frames, spectrogram, kept_sum))
+
+    def _run_encoders(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Tensors:
+        inputs = (t.to(self._dtype) for t in (frames.unsqueeze(0), spectrogram, kept_sum.unsqueeze(0)))
         cls, audio_cls, means, audio_means = self._model.encode(*inputs)
-        return Encoded(cls[0].float(), audio_cls.float(), means[0].float(), audio_means[0].float())
+        return cls[0].float(), audio_cls.float(), means[0].float(), audio_means[0].float()
 
     @torch.inference_mode()
     def encode_faces(self, frames: torch.Tensor, audio_means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,7 +74,10 @@ class PyTorchBackend(Backend):
     @torch.inference_mode()
     def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
         """Classify: ``(T, D)``, ``(1, D)`` -> logits ``(1, C)``, float32 on the CPU."""
-        return self._model.head(cls.unsqueeze(0), audio_cls).cpu()
+        return self._head(cls, audio_cls)[0].cpu()
+
+    def _run_head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> Tensors:
+        return (self._model.head(cls.unsqueeze(0), audio_cls),)
 
     @torch.inference_mode()
     def __call__(self, frames: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
@@ -60,6 +86,29 @@ class PyTorchBackend(Backend):
         cls, audio_cls = self._model.encode(*inputs)[:2]  # one call for all clips, unlike the base class
         return self._model.head(cls.float(), audio_cls.float()).cpu()
 
+    def warmup(self) -> None:
+        """As `Backend.warmup`, on a GPU after its graphs have been recorded; where CUDA refuses, a warning says so."""
+        if self._device.type == "cuda" and not self._head.captured():
+            try:
+                self.record(lambda: CudaCapture(self._device))
+            except RuntimeError as error:  # answers are the same without them, only slower
+                log.warning("no CUDA graphs on %s, kernels are launched one by one: %s", self.device, error)
+        super().warmup()
+
+    @torch.inference_mode()
+    def record(self, make_capture: Callable[[], Capture]) -> None:
+        """Capture the exact pass, the step and the head. Args: make_capture: called once for encoders and for head.
+
+        Raises RuntimeError where a capture does.
+        """
+        spec, config = self.spec, self.config
+        encoders, head = make_capture(), make_capture()
+        for count in sorted({spec.num_frames, 1}, reverse=True):  # the larger first: its memory serves both
+            frames = (count, 3, spec.image_size, spec.image_size)
+            means = (config.depth, config.bottleneck)
+            self._encoders.capture(encoders, frames, (1, 1, spec.mel.frames, spec.mel.bins), means)
+        self._head.capture(head, (spec.num_frames, config.width), (1, config.width))
+
     def close(self) -> None:
-        """Free the weights; the backend cannot be called afterwards."""
-        del self._model
+        """Free the weights and what was recorded; the backend cannot be called afterwards."""
+        del self._encoders, self._head, self._model
