@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
 from mmadfer.backends import Backend
+from mmadfer.backends.base import Encoded
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def compare(ours: Backend, reference: Backend, frame_counts: Sequence[int] = (1,
             cls = torch.cat([old.to(result.cls.device), result.cls])
             answers.append((result, backend.head(cls, result.audio_cls).softmax(-1)))
         (a, p), (b, q) = answers
-        pairs = ((a.cls, b.cls), (a.audio_cls, b.audio_cls), (a.means, b.means))
-        encoded += [(x.cpu() - y.cpu()).abs().max() for x, y in pairs]
+        for field in fields(Encoded):
+            encoded.append((getattr(a, field.name).cpu() - getattr(b, field.name).cpu()).abs().max())
         probability.append((p - q).abs().max())
         same += int(p.argmax() == q.argmax())
     # PyTorch's maximum of numbers and a "not a number" is the latter; Python's is not.

@@ -42,7 +42,6 @@ def fake_gpu(monkeypatch, capability=(8, 6)):
     monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: _Stream())
     monkeypatch.setattr(torch.cuda, "stream", lambda *_: nullcontext())
     monkeypatch.setattr(torch.cuda, "device", lambda *_: nullcontext())
-    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
     monkeypatch.setattr(tensorrt_backend, "_gpu", lambda _: torch.device("cpu"))
     monkeypatch.setattr(tensorrt_backend, "device_name", lambda _: "NVIDIA Fake 1")
     monkeypatch.setattr("mmadfer.backends.pytorch.choose_device", lambda _: torch.device("cpu"))

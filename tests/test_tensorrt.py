@@ -5,6 +5,7 @@ import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from fake_tensorrt import engine_folder, fake_gpu, fake_product
@@ -18,6 +19,7 @@ from mmadfer import engine, graph, products, storage
 from mmadfer.backends import load_backend
 from mmadfer.backends.pytorch import PyTorchBackend
 from mmadfer.backends.tensorrt import TensorRTBackend, invalidity
+from mmadfer.preprocess import frame_inputs
 
 SOUND, NOTHING = torch.randn(1, 1, 512, 128), torch.zeros(3, 16)
 
@@ -64,10 +66,30 @@ def test_memory_is_set_once_and_shapes_only_where_they_change(trt, folder):
 
 def test_answers_of_one_call_outlive_the_next(trt, folder):
     backend = TensorRTBackend(engine.peek(folder.path))
-    first = backend.encode(torch.rand(2, 3, 32, 32), SOUND, NOTHING)
-    before = [t.clone() for t in (first.cls, first.audio_cls, first.means)]
+    first = vars(backend.encode(torch.rand(2, 3, 32, 32), SOUND, NOTHING))
+    before = {name: tensor.clone() for name, tensor in first.items()}
     backend.encode(torch.rand(2, 3, 32, 32), torch.randn(1, 1, 512, 128), NOTHING)
-    assert all(torch.equal(a, b) for a, b in zip(before, (first.cls, first.audio_cls, first.means), strict=True))
+    for name, tensor in first.items():
+        off = (tensor - before[name]).abs().max().item()
+        assert off == 0, f"{name} was written over by the next call: off by {off:.1e}"
+
+
+def test_frames_are_those_of_the_input_definition(trt, folder):
+    backend = TensorRTBackend(engine.peek(folder.path))
+    crops = [np.random.RandomState(k).randint(0, 256, (32, 32, 3), dtype=np.uint8) for k in range(3)]
+    for some in (crops, crops[:1], []):
+        ours, expected = backend.frames(some), frame_inputs(some, backend.spec)
+        assert torch.equal(ours, expected), f"off by {(ours - expected).abs().max():.1e}"
+
+
+def test_an_engine_of_an_older_format_is_not_used(trt, caplog):
+    folder = engine_folder(stressed_model(), storage.engines_folder() / "old")
+    description = folder.path / engine.DESCRIPTION
+    description.write_text(description.read_text().replace(engine.FORMAT, "mmadfer-engine-1"))
+    with pytest.raises(FileNotFoundError, match=r"build one with python -m export\.trt"):
+        load_backend(stressed_model(), "tensorrt")
+    assert f"its format is mmadfer-engine-1, expected {engine.FORMAT}" in caplog.text
+    assert load_backend(stressed_model()).description.startswith("PyTorch ")
 
 
 def test_threads_take_turns(trt, folder):

@@ -6,14 +6,16 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
-from mmadfer import products, storage
+from mmadfer import graph, products, storage
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, device_name
+from mmadfer.backends.device_frames import device_frames, pinned
 from mmadfer.backends.runtime_cache import RuntimeCache
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.engine import PRODUCTS, EngineFolder
@@ -90,8 +92,9 @@ class _Engine:
 class TensorRTBackend(Backend):
     """Both engines of a folder, on a stream of their own; may be called from several threads, which take turns.
 
-    Tensors on the GPU are copied within it, and answers stay there until the logits: nothing else passes through host
-    memory. Inputs and outputs are allocated once; what a call returns comes from PyTorch's pool of GPU memory.
+    TensorRT reads and writes PyTorch tensors, allocated once. Inputs are copied into them, within the GPU or from
+    pinned memory; answers are copied out of them into memory of PyTorch's pool, since a stream keeps its frames'
+    answers over many calls. Nothing passes through the CPU but face crops as bytes, the spectrogram and the logits.
     """
 
     def __init__(self, folder: EngineFolder, device: str = "auto") -> None:
@@ -158,8 +161,8 @@ class TensorRTBackend(Backend):
         return _Engine(trt, engine, context, expected, self.spec.num_frames, self._device)
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[torch.cuda.Stream]:
-        """Wait for this thread's turn and make the engines' stream the current one; yields the caller's stream.
+    def _turn(self) -> Iterator[None]:
+        """Wait for this thread's turn and make the engines' stream the current one.
 
         The GPU does the caller's earlier work first and its later work afterwards, without the CPU waiting for either.
         """
@@ -167,7 +170,7 @@ class TensorRTBackend(Backend):
             caller = torch.cuda.current_stream(self._device)
             self._stream.wait_stream(caller)
             with torch.cuda.stream(self._stream):
-                yield caller
+                yield
             caller.wait_stream(self._stream)
 
     def _run(self, engine: _Engine, inputs: dict[str, torch.Tensor], count: int) -> None:
@@ -175,24 +178,29 @@ class TensorRTBackend(Backend):
             room = engine.tensors[name][:count] if name == "frames" else engine.tensors[name]
             if tensor.shape != room.shape:
                 raise ValueError(f"{name} must be of shape {tuple(room.shape)}, got {tuple(tensor.shape)}")
-            # From ordinary host memory this returns once the tensor has been read, so the caller may change it.
-            room.copy_(tensor, non_blocking=not tensor.is_pinned())
+            room.copy_(pinned(tensor, self._device), non_blocking=True)
         if not engine.enqueue(self._stream, count):
             raise RuntimeError(f"{self._name} failed on {self.device}: {self._log.last or 'it gave no reason'}")
 
+    @torch.inference_mode()
+    def frames(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+        """Return face crops as `Backend.frames`, uploaded as bytes: k crops -> ``(k, 3, S, S)`` on the GPU."""
+        return device_frames(crops, self.spec, self._device)
+
+    @torch.inference_mode()
     def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Encoded:
         """Encode k new frames; shapes as in `Backend.encode`: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)``, means."""
-        count = len(frames)
-        with self._turn() as caller:
-            inputs = {"frames": frames, "spectrogram": spectrogram, "kept_sum": kept_sum}
-            self._run(self._encoder, inputs, count)
-            outputs = self._encoder.tensors
-            # Copies: the next call writes these tensors again.
-            used = (outputs["cls"][:count], outputs["audio_cls"], outputs["means"][:count], outputs["audio_means"])
-            answers = [t.clone() for t in used]
-            for answer in answers:
-                answer.record_stream(caller)
-        return Encoded(*answers)
+        count, expected = len(frames), shapes(self.spec, self.config)["encoder"]
+        # The caller's own memory, taken before its stream is waited for: the next call writes the engine's again.
+        answers = {
+            name: torch.empty([count if side == -1 else side for side in expected[name]], device=self._device)
+            for name in graph.ENCODER_OUTPUTS
+        }
+        with self._turn():
+            self._run(self._encoder, {"frames": frames, "spectrogram": spectrogram, "kept_sum": kept_sum}, count)
+            for name, answer in answers.items():
+                answer.copy_(self._encoder.tensors[name][: len(answer)], non_blocking=True)
+        return Encoded(**answers)
 
     def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
         """Classify: ``(T, D)``, ``(1, D)`` -> logits ``(1, C)``, float32 on the CPU."""
