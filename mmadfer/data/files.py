@@ -1,0 +1,44 @@
+"""Files that appear whole or not at all, so that a process may be killed at any point."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+
+class WholeFile:
+    """A file being written beside its final name; `commit` puts it there. Use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Args: path: the final name; its folder must exist."""
+        self.path = path
+        self._part = path.with_name(f"{path.name}.part")
+        self._file: BinaryIO = open(self._part, "wb")  # noqa: SIM115 - closed by this class' own __exit__
+
+    def __enter__(self) -> WholeFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._file.close()
+        finally:
+            self._part.unlink(missing_ok=True)  # gone already where it was committed
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``. Raises OSError, for example on a full disk."""
+        self._file.write(data)
+
+    def commit(self) -> None:
+        """Put the file in its place, on the disk itself: after a power cut there is the whole of it, or nothing."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self._part, self.path)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, whole or not at all."""
+    with WholeFile(path) as file:
+        file.write(data)
+        file.commit()

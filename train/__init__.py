@@ -1,0 +1,1 @@
+"""Preparing data sets, fine-tuning and evaluation."""
