@@ -19,7 +19,7 @@ _REACH = 0.75
 find no frame in reach, encode all of them, take as long again, and so never catch up; below 1, the step of one hop."""
 
 
-_SOUND_REACH = 4.0
+_SOUND_REACH = 8.0
 """How old the sound may be that an answer is given with, in hops, where the machine is behind. The sound is the larger
 part of a step: with it at every answer a machine that is a little too slow falls back to one answer a second."""
 
@@ -55,7 +55,7 @@ class StreamingStep:
     A frame of the window is taken from an earlier one that lies within 3/4 of a hop of it; the others are encoded:
     one in a steady stream, more where hops were missed. Kept frames saw the sound of their own time, which is what the
     step leaves out; the sound itself is encoded anew, except where the machine is behind: then frames are encoded with
-    the last sound, up to 4 hops old, and so it catches up. Where the stream breaks off (a seek, a pause, a lost face)
+    the last sound, up to 8 hops old, and so it catches up. Where the stream breaks off (a seek, a pause, a lost face)
     nothing fits, and the pass is the exact one.
     """
 
