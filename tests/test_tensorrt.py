@@ -1,4 +1,4 @@
-"""The TensorRT backend: with a stand-in for TensorRT where there is no GPU, and as it is where there is one."""
+"""The TensorRT backend with a stand-in for TensorRT; as it is, on a GPU, in `test_tensorrt_on_gpu`."""
 
 import dataclasses
 import logging
@@ -11,11 +11,9 @@ import torch
 from fake_tensorrt import engine_folder, fake_gpu, fake_product
 from test_graph import stressed_model
 
-from export import builder
 from export import trt as export_trt
 from export.parity import compare
-from export.timing import measure
-from mmadfer import engine, graph, products, storage
+from mmadfer import engine, products, storage
 from mmadfer.backends import load_backend
 from mmadfer.backends.pytorch import PyTorchBackend
 from mmadfer.backends.tensorrt import TensorRTBackend, invalidity
@@ -256,56 +254,3 @@ def test_the_real_runtime_refuses_what_is_no_engine():
     trt = products.load_product("tensorrt_rtx")
     runtime = trt.Runtime(products.logger_of(trt))
     assert "it is no engine" in invalidity(trt, runtime, b"x" * 4096)
-
-
-@pytest.fixture(scope="module")
-def real_engine(tmp_path_factory):
-    """Return an engine of the small model for the GPU at hand."""
-    try:
-        product = builder.choose_product()
-    except ImportError as error:
-        pytest.skip(f"no GPU that an installed TensorRT runs on: {error}")
-    path = tmp_path_factory.mktemp("real")
-    graphs = graph.write(stressed_model(), path / "graphs", "fp16")
-    return builder.build(graphs, builder.engine_key(graphs, product), path / "engine")
-
-
-@pytest.mark.gpu
-def test_on_a_gpu_answers_are_the_models(real_engine):
-    backend = TensorRTBackend(real_engine)
-    backend.warmup()
-    parity = compare(backend, PyTorchBackend(stressed_model(), "cpu", "fp32"), range(1, 17))
-    assert parity.probability < 0.005, f"probabilities are off by {parity.probability:.1e}"
-    assert parity.agreement == 1
-    assert 0 < measure(backend, 1, runs=10).median <= measure(backend, 1, runs=10).p95 * 10
-    backend.close()
-
-
-@pytest.mark.gpu
-def test_on_a_gpu_hops_allocate_nothing(real_engine):
-    backend = TensorRTBackend(real_engine)
-    frames, kept = torch.rand(1, 3, 32, 32), [None] * 16
-    for hop in range(200):
-        if hop == 50:
-            before = torch.cuda.memory_stats()["num_device_alloc"], torch.cuda.mem_get_info()[0]
-        encoded = backend.encode(frames, SOUND, NOTHING)
-        kept[hop % 16] = encoded  # as a stream does
-        backend.head(encoded.cls.expand(16, -1), encoded.audio_cls)
-    after = torch.cuda.memory_stats()["num_device_alloc"], torch.cuda.mem_get_info()[0]
-    assert after[0] == before[0]
-    assert before[1] - after[1] < 2**20, f"{before[1] - after[1]} bytes more"
-
-
-@pytest.mark.gpu
-def test_on_a_gpu_threads_get_their_own_answers(real_engine):
-    backend = TensorRTBackend(real_engine)
-    frames = [torch.rand(count, 3, 32, 32) for count in (1, 16)]
-    expected = [backend.encode(f, SOUND, NOTHING).cls.cpu() for f in frames]
-
-    def worst(k):
-        answers = (backend.encode(frames[k], SOUND, NOTHING).cls.cpu() for _ in range(100))
-        return max((ours - expected[k]).abs().max().item() for ours in answers)
-
-    with ThreadPoolExecutor(2) as threads:
-        off = list(threads.map(worst, (0, 1)))
-    assert max(off) < 0.02, f"off by {off}"  # kernels for a shape may be exchanged for better ones meanwhile
