@@ -13,6 +13,9 @@ MAFW_LABELS = (*DFEW_LABELS, "contempt", "anxiety", "helplessness", "disappointm
 
 IMAGE_SIZES = (112, 160, 224)
 """Face sizes in px that the paper evaluates (Table 1)."""
+FUSIONS = ("bottleneck", "addition", "multimodal", "concatenation", "none")
+TEMPORALS = ("transformer", "adapters", "both", "none")
+STEMS = ("patch", "conv")
 
 
 def label_names(num_classes: int) -> tuple[str, ...]:
@@ -42,6 +45,11 @@ def _require_types(settings: Any) -> None:
 def _default(settings: Any, name: str) -> Any:
     entry = next(entry for entry in dataclasses.fields(settings) if entry.name == name)
     return entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
+
+
+def _require_choice(settings: Any, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(settings, name)
+    _require(value in choices, f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def _require_positive(settings: Any, *names: str) -> None:
@@ -155,21 +163,47 @@ class ModelConfig:
     depth: int = 12
     heads: int = 12
     patch_size: int = 16
+    """Side of a face's patch, px."""
     bottleneck: int = 128
     """Width K of the fusion bottleneck (Table 5)."""
     num_prompts: int = 6
+    """Learned tokens of each encoder; 0 for none."""
     prompt_updates: tuple[int, ...] = (0, 6)
-    """Blocks after which learned tokens are added to the next equal share of the prompts (Table 3)."""
+    """Blocks after which learned tokens are added to the next equal share of the prompts (Table 3); none: fixed."""
     drop_path: float = 0.1
     """Drop-path rate of the last encoder block; it grows linearly from 0."""
     temporal_width: int = 512
     temporal_heads: int = 8
     temporal_mlp: int = 1024
+    modalities: tuple[str, ...] = ("face", "audio")
+    """Encoders that there are; one alone has nothing to fuse with, and the head gets its CLS only."""
+    fusion: str = "bottleneck"
+    """How the encoders exchange what they see after each block, one of `FUSIONS`."""
+    temporal: str = "transformer"
+    """Where frames see each other in time, one of `TEMPORALS`: adapters between blocks, a transformer at the end."""
+    temporal_adapter_width: int = 128
+    """Width of the temporal adapters between blocks."""
+    stem: str = "patch"
+    """How the encoders embed patches, one of `STEMS`: the paper's one convolution, or a small network of them."""
+    audio_patch_size: int = 16
+    """Side of a patch of the log-mel, in frames and bins."""
 
     def __post_init__(self) -> None:
         _require_types(self)
-        _require_positive(self, "width", "depth", "heads", "patch_size", "bottleneck")
-        _require_positive(self, "temporal_width", "temporal_heads", "temporal_mlp")
+        _require_positive(self, "width", "depth", "heads", "patch_size", "audio_patch_size", "bottleneck")
+        _require_positive(self, "temporal_width", "temporal_heads", "temporal_mlp", "temporal_adapter_width")
+        _require_choice(self, "fusion", FUSIONS)
+        _require_choice(self, "temporal", TEMPORALS)
+        _require_choice(self, "stem", STEMS)
+        _require(
+            self.modalities in (("face", "audio"), ("face",), ("audio",)),
+            f"modalities must be 'face', 'audio' or both in this order, got {self.modalities}",
+        )
+        _require(
+            "face" in self.modalities or not self.has_adapters,
+            f"temporal {self.temporal!r} puts adapters between frames, which sound alone has not; choose 'none' or "
+            "'transformer'",
+        )
         _require(self.num_prompts >= 0, f"num_prompts must be 0 or more, got {self.num_prompts}")
         _require(0 <= self.drop_path < 1, f"drop_path must be from 0 to below 1, got {self.drop_path}")
         _require(self.width % self.heads == 0, f"width must be a multiple of heads, got {self.width} and {self.heads}")
@@ -177,14 +211,40 @@ class ModelConfig:
             self.temporal_width % self.temporal_heads == 0,
             f"temporal_width must be a multiple of temporal_heads, got {self.temporal_width} and {self.temporal_heads}",
         )
+        counts = (self.num_prompts, len(self.prompt_updates))
         _require(
-            not self.prompt_updates or self.num_prompts % len(self.prompt_updates) == 0,
-            f"num_prompts ({self.num_prompts}) must divide evenly among the {len(self.prompt_updates)} prompt_updates",
+            min(counts) <= 1 or math.gcd(*counts) > 1,
+            f"num_prompts ({counts[0]}) must divide evenly among the {counts[1]} prompt_updates, or at least have a "
+            "divisor in common with their number",
         )
         _require(
             all(isinstance(block, int) and 0 <= block < self.depth for block in self.prompt_updates),
             f"prompt_updates must name blocks 0 to {self.depth - 1}, got {self.prompt_updates}",
         )
+        _require(
+            len(set(self.prompt_updates)) == len(self.prompt_updates),
+            f"prompt_updates must name each block once, got {self.prompt_updates}",
+        )
+
+    @property
+    def has_adapters(self) -> bool:
+        """Whether there are temporal adapters between the blocks."""
+        return self.temporal in ("adapters", "both")
+
+    @property
+    def exchange(self) -> str:
+        """The fusion that there is: "none" where there is one modality only."""
+        return self.fusion if len(self.modalities) == 2 else "none"
+
+    @property
+    def keeps_frames(self) -> bool:
+        """Whether an encoded frame may be kept for the next window: it sees others through the sound's mean at most."""
+        return self.exchange in ("bottleneck", "addition", "none") and not self.has_adapters
+
+    @property
+    def context_width(self) -> int:
+        """Width of the mean by which a frame and the sound are known to each other; 0 where there is none."""
+        return {"bottleneck": self.bottleneck, "addition": self.width}.get(self.exchange, 0)
 
     def to_json(self) -> str:
         """Return the configuration as JSON text, for a file's metadata."""
@@ -194,10 +254,10 @@ class ModelConfig:
     def from_json(cls, text: str) -> ModelConfig:
         """Return the configuration written by `to_json`. Raises ValueError where the text is no such configuration."""
         try:
-            values = json.loads(text)
-            values["prompt_updates"] = tuple(values["prompt_updates"])
+            values: dict[str, Any] = {**json.loads(text)}
+            values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
             return cls(**values)
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
+        except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"the ModelConfig in the file's metadata cannot be read: {error}") from error
 
 
@@ -211,10 +271,14 @@ class WeightsInfo:
     """File name or address that the weights were made from; empty for weights made in memory."""
     temperature: float = 1.0
     """Divides the logits before softmax; fitted on held-out data, 1 where nothing was fitted."""
+    logit_bias: tuple[float, ...] = ()
+    """Added to the logits before that, one for each class; none where nothing was adjusted."""
 
     def __post_init__(self) -> None:
         _require_types(self)
         _require_positive(self, "temperature")
+        numbers = (isinstance(value, float | int) and math.isfinite(value) for value in self.logit_bias)
+        _require(all(numbers), f"logit_bias must hold finite numbers, got {self.logit_bias}")
 
     def to_json(self) -> str:
         """Return the description as JSON text, for a file's metadata."""
@@ -224,6 +288,7 @@ class WeightsInfo:
     def from_json(cls, text: str) -> WeightsInfo:
         """Return the description written by `to_json`. Raises ValueError where the text is none."""
         try:
-            return cls(**json.loads(text))
+            values: dict[str, Any] = {**json.loads(text)}
+            return cls(**values | {"logit_bias": tuple(values.get("logit_bias", ()))})
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"the weights' description in the file's metadata cannot be read: {error}") from error

@@ -10,7 +10,8 @@ from timm.models.vision_transformer import Block
 from torch import nn
 
 from mmadfer.config import ModelConfig
-from mmadfer.model.prompts import ProgressivePrompts
+from mmadfer.model.prompts import NoPrompts, ProgressivePrompts
+from mmadfer.model.stem import ConvStem
 
 
 class _EncoderNorm(nn.LayerNorm):
@@ -26,14 +27,15 @@ class Encoder(nn.Module):
     Frozen but for the prompts and the position embedding (paper, section 3.2).
     """
 
-    def __init__(self, in_channels: int, input_size: tuple[int, int], config: ModelConfig) -> None:
-        """Args: in_channels: 3 for frames, 1 for the log-mel; input_size: height and width; config: the shape."""
+    def __init__(self, patch_embed: PatchEmbed | ConvStem, config: ModelConfig) -> None:
+        """Args: patch_embed: makes patches of the input; config: the shape."""
         super().__init__()
-        for side in input_size:
-            if side % config.patch_size:
-                raise ValueError(f"input sides must be multiples of the {config.patch_size} px patch, got {input_size}")
-        self.patch_embed = PatchEmbed(input_size, config.patch_size, in_channels, config.width)
-        self.prompts = ProgressivePrompts(config.num_prompts, config.width, config.prompt_updates)
+        self.patch_embed = patch_embed
+        self.prompts = (
+            ProgressivePrompts(config.num_prompts, config.width, config.prompt_updates)
+            if config.num_prompts
+            else NoPrompts()
+        )
         num_tokens = 1 + self.patch_embed.num_patches + config.num_prompts
         self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, config.width))
         self.pos_embed = nn.Parameter(0.02 * torch.randn(1, num_tokens, config.width))
@@ -55,6 +57,14 @@ class Encoder(nn.Module):
         tokens = torch.cat([self.cls_token.expand(patches.shape[0], -1, -1), patches], dim=1)
         return self.prompts(tokens) + self.pos_embed
 
+    def block(self, index: int, tokens: torch.Tensor) -> torch.Tensor:
+        """Run block ``index``: ``(N, L, D)`` -> ``(N, L, D)``."""
+        return self.blocks[index](tokens)
+
+    def renew_prompts(self, index: int, tokens: torch.Tensor) -> torch.Tensor:
+        """Add what belongs after block ``index`` to the prompts in ``tokens``: ``(N, L, D)`` -> ``(N, L, D)``."""
+        return self.prompts.after_block(index, tokens)
+
     def cls(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the normalised CLS: ``(N, L, D)`` -> ``(N, D)``."""
         return self.norm(tokens[:, 0])  # LayerNorm is per token, so only the one that is read is normalised
@@ -63,3 +73,7 @@ class Encoder(nn.Module):
         """Return what pre-training gave and fine-tuning leaves alone: CLS, patch embedding, blocks, final norm."""
         modules = (self.patch_embed, self.blocks, self.norm)
         return [self.cls_token, *(p for module in modules for p in module.parameters())]
+
+    def unreached_parameters(self) -> list[nn.Parameter]:
+        """Return the prompts' update after the last block, if there is one: past it only the CLS is read."""
+        return self.prompts.updates_after(len(self.blocks) - 1)

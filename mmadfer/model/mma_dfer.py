@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
-from mmadfer.model.encoder import Encoder
-from mmadfer.model.fusion import FusionBottleneck
-from mmadfer.model.temporal import TemporalTransformer
+from mmadfer.model.fusion import Fusion
+from mmadfer.model.variants import make_adapter, make_encoder, make_fusion, make_temporal
 
 
 class MMADFER(nn.Module):
     """Emotion of a clip from 16 face crops and the log-mel of its sound (paper, section 3).
 
-    The class count, frame count and input sizes come from ``spec``; ``info`` tells where the weights come from.
+    The class count, frame count and input sizes come from ``spec``; ``info`` tells where the weights come from. Parts
+    that ``config`` leaves out are replaced by ones that do nothing, so that the path through the model is always this.
     """
 
     def __init__(self, spec: InputSpec, config: ModelConfig | None = None, info: WeightsInfo | None = None) -> None:
@@ -25,13 +25,12 @@ class MMADFER(nn.Module):
         super().__init__()
         config = config or ModelConfig()
         self.spec, self.config, self.info = spec, config, info or WeightsInfo()
-        self.face = Encoder(3, (spec.image_size, spec.image_size), config)
-        self.audio = Encoder(1, (spec.mel.frames, spec.mel.bins), config)
-        self.fusion = nn.ModuleList(FusionBottleneck(config.width, config.bottleneck) for _ in range(config.depth))
+        self.face = make_encoder("face", spec, config)
+        self.audio = make_encoder("audio", spec, config)
+        self.fusion = nn.ModuleList(make_fusion(config) for _ in range(config.depth))
+        self.adapters = nn.ModuleList(make_adapter(spec, config) for _ in range(config.depth))
         self.joint_projection = nn.Linear(config.width, config.temporal_width)
-        self.temporal = TemporalTransformer(
-            spec.num_frames, config.temporal_width, config.temporal_heads, config.temporal_mlp
-        )
+        self.temporal = make_temporal(spec, config)
         self.classifier = nn.Linear(config.temporal_width, len(spec.labels))
         for parameter in (*self.face.frozen_parameters(), *self.audio.frozen_parameters()):
             parameter.requires_grad_(False)
@@ -40,6 +39,10 @@ class MMADFER(nn.Module):
         """Return what fine-tuning changes: everything but the encoders' pre-trained part."""
         frozen = {id(p) for encoder in (self.face, self.audio) for p in encoder.frozen_parameters()}
         return [p for p in self.parameters() if id(p) not in frozen]
+
+    def unreached_parameters(self) -> list[nn.Parameter]:
+        """Return the tunable parameters that no gradient reaches; training in several processes has to freeze them."""
+        return [p for part in (self.face, self.audio, self.temporal) for p in part.unreached_parameters()]
 
     def encode(
         self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor | None = None
@@ -53,22 +56,27 @@ class MMADFER(nn.Module):
         Args: frames: the clip's k new frames ``(B, k, 3, S, S)`` in [0, 1]; spectrogram: ``(B, 1, 512, 128)``
         normalised; kept_sum: sum of the means of its T - k other frames ``(B, depth, K)``, None where k = T.
         Returns: frame CLS ``(B, k, D)``, sound CLS ``(B, D)``, the frames' means ``(B, k, depth, K)`` and the sound's
-        ``(B, depth, K)``.
+        ``(B, depth, K)``. Raises ValueError where k < T in a model whose frames cannot be kept.
         """
         clips = frames.shape[:2]
+        if not self.config.keeps_frames and clips[1] != self.spec.num_frames:
+            raise ValueError(
+                f"frames of a model with fusion {self.config.fusion!r} and temporal {self.config.temporal!r} see each "
+                f"other in its encoders: give all {self.spec.num_frames} of a clip, not {clips[1]}"
+            )
         if kept_sum is None:
-            kept_sum = frames.new_zeros(frames.shape[0], self.config.depth, self.config.bottleneck)
+            kept_sum = frames.new_zeros(frames.shape[0], self.config.depth, self.config.context_width)
         face = self.face.embed(frames.flatten(0, 1))
         audio = self.audio.embed(spectrogram)
         means, audio_means = [], []
         for index, fusion in enumerate(self.fusion):
-            face = self.face.blocks[index](face)
-            audio = self.audio.blocks[index](audio)
+            face = self.face.block(index, face).unflatten(0, clips)
+            audio = self.audio.block(index, audio)
             face, audio, mean, audio_mean = fusion(
-                face.unflatten(0, clips), audio, kept_sum[:, index], self.spec.num_frames
+                self.adapters[index](face), audio, kept_sum[:, index], self.spec.num_frames
             )
-            face = self.face.prompts.after_block(index, face.flatten(0, 1))
-            audio = self.audio.prompts.after_block(index, audio)
+            face = self.face.renew_prompts(index, face.flatten(0, 1))
+            audio = self.audio.renew_prompts(index, audio)
             means.append(mean)
             audio_means.append(audio_mean)
         face_cls = self.face.cls(face).unflatten(0, clips)
@@ -79,15 +87,17 @@ class MMADFER(nn.Module):
 
         Args: frames: ``(B, k, 3, S, S)`` in [0, 1]; audio_means: ``(B, depth, K)``, from `encode`.
         Returns: frame CLS ``(B, k, D)``, the frames' means ``(B, k, depth, K)``; for the same sound just as `encode`.
+        Only for models whose ``config.keeps_frames``.
         """
+        assert self.config.keeps_frames
         clips = frames.shape[:2]
         face = self.face.embed(frames.flatten(0, 1))
         means = []
         for index, fusion in enumerate(self.fusion):
-            assert isinstance(fusion, FusionBottleneck)
-            face = self.face.blocks[index](face)
-            face, mean = fusion.face_side(face.unflatten(0, clips), audio_means[:, index])
-            face = self.face.prompts.after_block(index, face.flatten(0, 1))
+            assert isinstance(fusion, Fusion)
+            face = self.face.block(index, face).unflatten(0, clips)
+            face, mean = fusion.face_side(face, audio_means[:, index])
+            face = self.face.renew_prompts(index, face.flatten(0, 1))
             means.append(mean)
         return self.face.cls(face).unflatten(0, clips), torch.stack(means, dim=2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,10 @@ class ProgressivePrompts(nn.Module):
     """Learned tokens appended to an encoder's sequence and changed once by each of a few blocks (paper, section 3.3).
 
     The prompts are split into equal shares, one a block in ``update_blocks``; after that block, learned tokens are
-    added to its share. An update acts once on every prompt, so early prompts differ for most of the encoder.
+    added to its share. So early prompts differ for most of the encoder.
+
+    Our reading of the paper's other numbers of updates: the same prompts in as many equal shares as the number allows,
+    and updates that go round them. Of 6 prompts, 4 updates have two shares of 3, and 12 updates six shares of 1.
     """
 
     def __init__(self, count: int, width: int, update_blocks: Sequence[int]) -> None:
@@ -21,7 +25,7 @@ class ProgressivePrompts(nn.Module):
         super().__init__()
         self.count = count
         self.update_blocks = tuple(update_blocks)
-        share = count // len(self.update_blocks) if self.update_blocks else 0
+        share = count // math.gcd(count, len(self.update_blocks))
         std = width**-0.5
         self.initial = nn.Parameter(torch.randn(count, width) * std)
         self.updates = nn.ParameterList([nn.Parameter(torch.randn(share, width) * std) for _ in self.update_blocks])
@@ -36,7 +40,27 @@ class ProgressivePrompts(nn.Module):
             return tokens
         which = self.update_blocks.index(index)
         update = self.updates[which]
-        before = tokens.shape[1] - self.count + which * update.shape[0]
+        before = tokens.shape[1] - self.count + which * update.shape[0] % self.count
         after = tokens.shape[1] - before - update.shape[0]
         # Out of place, over the whole sequence: a write into a slice breaks autograd and becomes ScatterND in ONNX.
         return tokens + F.pad(update, (0, 0, before, after))
+
+    def updates_after(self, index: int) -> list[nn.Parameter]:
+        """Return the learned tokens that are added after block ``index``: one, or none."""
+        return [update for block, update in zip(self.update_blocks, self.updates, strict=True) if block == index]
+
+
+class NoPrompts(nn.Module):
+    """Stands where `ProgressivePrompts` would in an encoder without prompts."""
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return ``tokens`` as they came: ``(N, L, D)`` -> ``(N, L, D)``."""
+        return tokens
+
+    def after_block(self, index: int, tokens: torch.Tensor) -> torch.Tensor:
+        """Return ``tokens`` as they came: ``(N, L, D)`` -> ``(N, L, D)``."""
+        return tokens
+
+    def updates_after(self, index: int) -> list[nn.Parameter]:
+        """Return none."""
+        return []

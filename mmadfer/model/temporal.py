@@ -1,10 +1,18 @@
-"""The temporal transformer: 16 fused frames to one clip token."""
+"""From 16 fused frames to one clip token: the temporal transformer, or their mean."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+_HEAD_WIDTH = 64
+"""Width of an attention head, everywhere in the paper's model."""
+
+
+def head_count(width: int) -> int:
+    """Return the number of heads of attention in tokens of ``width``: of 64 each where that divides it, else one."""
+    return width // _HEAD_WIDTH if width % _HEAD_WIDTH == 0 else 1
 
 
 class TemporalAttention(nn.Module):
@@ -60,3 +68,19 @@ class TemporalTransformer(nn.Module):
         """Return the clip's CLS: ``(B, T, D)`` -> ``(B, D)``."""
         tokens = torch.cat([self.cls_token.expand(frames.shape[0], -1, -1), frames], dim=1) + self.pos_embed
         return self.block(tokens)[:, 0]
+
+    def unreached_parameters(self) -> list[nn.Parameter]:
+        """Return the norms that are never used."""
+        return list(self.block.unused_norms.parameters())
+
+
+class TemporalMean(nn.Module):
+    """The mean over the frames, where nothing models time at the end."""
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return the clip's token: ``(B, T, D)`` -> ``(B, D)``."""
+        return frames.mean(dim=1)
+
+    def unreached_parameters(self) -> list[nn.Parameter]:
+        """Return none."""
+        return []

@@ -1,0 +1,64 @@
+"""The convolutional patch embedding: for encoders trained from scratch on little data."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class _Stage(nn.Module):
+    """Shrinks the image by its stride, then mixes neighbours channel by channel."""
+
+    def __init__(self, channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.shrink = nn.Sequential(
+            nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.GELU()
+        )
+        self.mix = nn.Sequential(
+            nn.Conv2d(width, width, 3, 1, 1, groups=width, bias=False), nn.BatchNorm2d(width), nn.GELU()
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Shrink: ``(N, C, H, W)`` -> ``(N, width, H / stride, W / stride)``."""
+        image = self.shrink(image)
+        return image + self.mix(image)
+
+
+class ConvStem(nn.Module):
+    """Patches made by stages of convolutions instead of one; stands where timm's `PatchEmbed` does.
+
+    One stage for each prime factor of the patch size (16 px: four of stride 2), each twice as wide as the one before.
+    """
+
+    def __init__(self, input_size: tuple[int, int], patch_size: int, in_channels: int, width: int) -> None:
+        """Args: input_size: height and width; patch_size: px; in_channels: 3 or 1; width: token width D.
+
+        Raises ValueError where the patch size has other prime factors than 2 and 3, whose pixels would be skipped.
+        """
+        super().__init__()
+        strides = _strides(patch_size)
+        widths = [max(1, width >> stage) for stage in reversed(range(len(strides)))]
+        channels = [in_channels, *widths]
+        self.stages = nn.Sequential(*map(_Stage, channels, widths, strides))
+        self.proj = nn.Conv2d(channels[-1], width, 1)
+        self.grid_size = (input_size[0] // patch_size, input_size[1] // patch_size)
+        self.num_patches = self.grid_size[0] * self.grid_size[1]
+
+    def train(self, mode: bool = True) -> ConvStem:
+        """As `nn.Module.train`, but a frozen stem keeps its batch statistics: they are weights, too."""
+        return super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Embed: ``(N, C, H, W)`` -> ``(N, patches, D)``."""
+        return self.proj(self.stages(image)).flatten(2).transpose(1, 2)
+
+
+def _strides(patch_size: int) -> list[int]:
+    strides, rest = [], patch_size
+    for factor in (2, 3):
+        while rest % factor == 0:
+            strides.append(factor)
+            rest //= factor
+    if rest > 1:
+        raise ValueError(f"stem 'conv' needs patch sizes made of factors 2 and 3, such as 6, 8 or 16, got {patch_size}")
+    return strides
