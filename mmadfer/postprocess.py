@@ -72,10 +72,29 @@ def trusted(states: Sequence[State], spec: InputSpec) -> bool:
     return all(missing[state] in spec.handles_missing for state in states if state in missing)
 
 
+def softmax(logits: np.ndarray, temperature: float = 1.0, bias: Sequence[float] = ()) -> np.ndarray:
+    """Return calibrated probabilities, softmax((logits + bias) / temperature): `(..., C)` -> `(..., C)` float64.
+
+    Args: bias: one number for each class, or none.
+    Raises ValueError where their count differs or a logit is not finite.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "the model returned logits that are not finite numbers; its weights or its precision are at fault"
+        )
+    if len(bias):
+        if len(bias) != values.shape[-1]:
+            raise ValueError(f"expected {values.shape[-1]} logit biases, one for each class, got {len(bias)}")
+        values = values + np.asarray(bias, dtype=np.float64)
+    values = np.exp((values - values.max(axis=-1, keepdims=True)) / temperature)
+    return values / values.sum(axis=-1, keepdims=True)
+
+
 def probabilities(
-    logits: Sequence[float] | np.ndarray, labels: Sequence[str], temperature: float = 1.0
+    logits: Sequence[float] | np.ndarray, labels: Sequence[str], temperature: float = 1.0, bias: Sequence[float] = ()
 ) -> dict[str, float]:
-    """Return softmax(``logits`` / ``temperature``) as {label: probability}, in the order of ``labels``.
+    """Return `softmax` of ``logits`` as {label: probability}, in the order of ``labels``.
 
     Raises ValueError where the counts differ or a logit is not finite.
     """
@@ -84,12 +103,7 @@ def probabilities(
         raise ValueError(
             f"expected {len(labels)} logits, one for each of {', '.join(labels)}; got shape {values.shape}"
         )
-    if not np.isfinite(values).all():
-        raise ValueError(
-            "the model returned logits that are not finite numbers; its weights or its precision are at fault"
-        )
-    values = np.exp((values - values.max()) / temperature)
-    return dict(zip(labels, (values / values.sum()).tolist(), strict=True))
+    return dict(zip(labels, softmax(values, temperature, bias).tolist(), strict=True))
 
 
 class ProbabilitySmoother:

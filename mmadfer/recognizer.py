@@ -79,7 +79,7 @@ class EmotionRecognizer:
         """
         start = time.perf_counter()
         logits = (step or StreamingStep(self._backend)).logits(window)[0].numpy()
-        values = probabilities(logits, self.spec.labels, self.info.temperature)
+        values = probabilities(logits, self.spec.labels, self.info.temperature, self.info.logit_bias)
         states = (*window.states, *(() if self.info.trained else (State.UNTRAINED,)))
         return Prediction(
             time=window.end,
@@ -111,14 +111,15 @@ class EmotionRecognizer:
         path: str | os.PathLike[str],
         hop: float | None = None,
         progress: Callable[[float, float], None] | None = None,
+        step: StreamingStep | None = None,
     ) -> Iterator[Prediction]:
-        """Yield what `predict_file` returns, one by one, in bounded memory."""
+        """Yield what `predict_file` returns, one by one, in bounded memory; by the streaming ``step`` where given."""
         hop = self.spec.hop_seconds if hop is None else hop
         if not 0 < hop < math.inf:
             raise ValueError(f"hop must be above 0 seconds, got {hop}; give a finite number of seconds")
         file = media.open_media(path)
         for window in file_windows(file, self.spec, hop):
-            yield self.predict(window)
+            yield self.predict(window, step)
             if progress:
                 progress(window.end, max(file.duration, window.end))
 

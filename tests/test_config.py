@@ -23,10 +23,16 @@ from mmadfer.config import DFEW_LABELS, MAFW_LABELS, InputSpec, MelSpec, ModelCo
         ModelConfig(),
         ModelConfig(width=64, heads=1, depth=2, prompt_updates=(1,)),
         WeightsInfo("dfew", True, "dfew.pth", 1.25),
+        WeightsInfo("dfew", True, "dfew.pth", 1.25, (0.5, -0.5)),
     ],
 )
 def test_settings_survive_json(settings):
     assert type(settings).from_json(settings.to_json()) == settings
+
+
+def test_a_description_from_before_there_was_a_bias_is_read():
+    old = '{"name": "dfew", "trained": true, "source": "dfew.pth", "temperature": 1.25}'
+    assert WeightsInfo.from_json(old) == WeightsInfo("dfew", True, "dfew.pth", 1.25, ())
 
 
 @pytest.mark.parametrize("kind", [InputSpec, ModelConfig, WeightsInfo])
@@ -53,6 +59,8 @@ def test_other_text_is_refused(kind, text):
         (ModelConfig, {"num_prompts": 5}, "divide evenly"),
         (WeightsInfo, {"temperature": 0.0}, "temperature must be positive"),
         (WeightsInfo, {"temperature": float("nan")}, "temperature must be finite"),
+        (WeightsInfo, {"logit_bias": (0.0, float("inf"))}, "logit_bias must hold finite numbers"),
+        (WeightsInfo, {"logit_bias": ("a",)}, "logit_bias must hold finite numbers"),
         (WeightsInfo, {"trained": "no"}, "trained must be of the type bool, got 'no'"),
         (InputSpec, {"image_size": 32.0}, "image_size must be of the type int, got 32.0"),
         (InputSpec, {"sample_rate": 44100.5}, "sample_rate must be of the type int"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmadfer.config import InputSpec
-from mmadfer.postprocess import ProbabilitySmoother, State, probabilities, trusted
+from mmadfer.postprocess import ProbabilitySmoother, State, probabilities, softmax, trusted
 
 
 def test_softmax_with_temperature():
@@ -16,6 +16,16 @@ def test_softmax_with_temperature():
     calm = probabilities([1.0, 3.0], ("a", "b"), temperature=2.0)
     assert calm["b"] == pytest.approx(1 / (1 + math.exp(-1)))
     assert probabilities([1000.0, 0.0], ("a", "b")) == {"a": 1.0, "b": 0.0}
+
+
+def test_the_bias_comes_before_the_temperature():
+    values = probabilities([1.0, 3.0], ("a", "b"), temperature=2.0, bias=(5.0, 0.0))
+    assert values["a"] == pytest.approx(1 / (1 + math.exp((3.0 - 6.0) / 2.0)))
+    many = softmax(np.array([[1.0, 3.0], [0.0, 0.0]]), 2.0, (5.0, 0.0))
+    np.testing.assert_allclose(many[0], list(values.values()))
+    np.testing.assert_allclose(many.sum(axis=1), 1)
+    with pytest.raises(ValueError, match="expected 2 logit biases, one for each class, got 3"):
+        softmax(np.zeros(2), bias=(1.0, 2.0, 3.0))
 
 
 @pytest.mark.parametrize(("logits", "message"), [([1.0], "expected 2 logits"), ([1.0, np.nan], "not finite")])

@@ -60,6 +60,30 @@ def test_a_window_gets_the_models_own_answer_at_its_temperature():
     recognizer.close()
 
 
+def test_the_weights_bias_decides_with_their_logits():
+    plain = EmotionRecognizer(small_model(), "pytorch", "cpu").predict(window())
+    model = small_model()
+    model.info = dataclasses.replace(model.info, logit_bias=(*[0.0] * 6, 50.0))
+    biased = EmotionRecognizer(model, "pytorch", "cpu").predict(window())
+    assert biased.label == SPEC.labels[-1]
+    ratio = biased.probabilities["anger"] / biased.probabilities["neutral"]
+    assert ratio == pytest.approx(plain.probabilities["anger"] / plain.probabilities["neutral"], rel=1e-6)
+    assert biased.probabilities["fear"] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_file_by_steps_gets_nearly_the_exact_answers(weights, clips):
+    recognizer = EmotionRecognizer.from_pretrained(weights, "pytorch", "cpu", "fp32")
+    clip = clips / "derived_asl_sorry_jfk_2s_48k.mp4"
+    step = recognizer.streaming_step()
+    stepped = list(recognizer.iter_file(clip, step=step))
+    assert step.new_frames > 0  # the one given was used
+    exact = recognizer.predict_file(clip)
+    assert [p.time for p in stepped] == [p.time for p in exact]
+    pairs = [(p.probabilities[k], q.probabilities[k]) for p, q in zip(stepped, exact, strict=True) for k in SPEC.labels]
+    furthest = max(abs(a - b) for a, b in pairs)
+    assert furthest < 0.01, f"off by {furthest:.4f}"
+
+
 @pytest.mark.parametrize(
     ("changes", "trained", "trusted", "has_audio"),
     [
