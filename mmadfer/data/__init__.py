@@ -1,1 +1,1 @@
-"""Data sets: one record for a clip, an adapter for each set as distributed, and the prepared set that training reads."""
+"""Data sets: one record of a clip, an adapter for each set as distributed, the prepared set that training reads."""

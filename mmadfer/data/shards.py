@@ -65,7 +65,10 @@ def text_order(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def start_set(folder: Path, settings: PreparedSettings) -> None:
-    """Make ``folder`` with its settings, or see that it has the same ones. Raises ValueError where it has others."""
+    """Make ``folder`` with its settings, or see that it has the same ones, but for the labels, which no shard holds.
+
+    Raises ValueError where it has others, OSError where it cannot be written.
+    """
     path = folder / SETTINGS
     if path.is_file():
         try:
@@ -73,7 +76,9 @@ def start_set(folder: Path, settings: PreparedSettings) -> None:
         except ValueError as error:
             raise ValueError(f"{folder} cannot be continued: {error}") from error
         ours, theirs = dataclasses.asdict(settings), dataclasses.asdict(found)
-        other = [f"{key} {theirs[key]!r}, not {ours[key]!r}" for key in ours if ours[key] != theirs[key]]
+        other = [
+            f"{key} {theirs[key]!r}, not {ours[key]!r}" for key in ours if key != "labels" and ours[key] != theirs[key]
+        ]
         if other:
             raise ValueError(f"{folder} was prepared with {'; '.join(other)}; name another folder or delete this one")
     for part in (JPEGS, MELS):

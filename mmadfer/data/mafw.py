@@ -1,0 +1,78 @@
+"""MAFW as distributed: videos, and five folds as text lists; face crops where they were made before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmadfer.config import MAFW_LABELS
+from mmadfer.data.labels import canonical
+from mmadfer.data.listing import ClipLists, Finding, Listing, by_number, require_layout
+from mmadfer.data.manifest import Clip
+
+LISTS = "Train & Test Set/single/no_caption"
+FACES, VIDEOS = "data/faces", "data/clips"
+_PARTS = ("train", "test")
+_FOLDS = tuple("12345")
+_UNCOUNTED = 1
+"""The counts in the lists are this much below the number of files."""
+
+
+def read(root: Path, faces: str = "") -> Listing:
+    """Return the clips that the five folds' lists name.
+
+    Args: root: the folder with "data" and "Train & Test Set". faces: folder of face crops in it; `FACES` where empty.
+    Without one the faces are cut from the videos.
+    Raises FileNotFoundError or ValueError in one sentence where the folder or a list is not as distributed.
+    """
+    require_layout(root, "MAFW", [LISTS, faces or "data"])
+    lists, found = ClipLists(), 0
+    counts: dict[str, int] = {}
+    for fold in _FOLDS:
+        paths = {part: root / LISTS / f"set_{fold}" / f"{part}.txt" for part in _PARTS}
+        there = [part for part in _PARTS if paths[part].is_file()]
+        if not there:
+            lists.findings.append(Finding("fold without lists", "", f"fold {fold}"))
+        elif len(there) == 1:
+            raise FileNotFoundError(f"fold {fold} of MAFW has a {there[0]} list only; the other one is not in {root}")
+        for part in there:
+            counts |= _read_list(paths[part], lists, fold, part)
+            found += 1
+    if not found:
+        raise FileNotFoundError(f"{root / LISTS} holds no set_1/train.txt to set_5/test.txt")
+    return _listing(root, lists, faces or FACES, counts)
+
+
+def _read_list(path: Path, lists: ClipLists, fold: str, part: str) -> dict[str, int]:
+    """Take lines of "00025.mp4 anger", or with a number of frames between, and return those numbers of files."""
+    counts = {}
+    for line in path.read_text(encoding="utf-8-sig").splitlines():
+        fields = line.split()
+        if not fields:
+            continue
+        stem = Path(fields[0]).name.removesuffix(".mp4")
+        if len(fields) not in (2, 3) or not stem.isdecimal():
+            lists.leave_out("line not understood", line.strip(), f"fold {fold}, {part}: '00025.mp4 anger' is expected")
+            continue
+        clip_id, label = f"{int(stem):05d}", canonical(fields[-1])
+        if label not in MAFW_LABELS:
+            lists.leave_out("unknown label", clip_id, f"{fields[-1]!r} in fold {fold}, {part}")
+            continue
+        lists.add(clip_id, label, fold, part)
+        if len(fields) == 3 and fields[1].isdecimal():
+            counts[clip_id] = int(fields[1]) + _UNCOUNTED
+    return counts
+
+
+def _listing(root: Path, lists: ClipLists, faces: str, counts: dict[str, int]) -> Listing:
+    crops, videos = by_number(root / faces), by_number(root / VIDEOS)
+
+    def clip(name: str, label: str, splits: dict[str, str]) -> Clip:
+        frames = f"{faces}/{crops[int(name)]}" if int(name) in crops else ""
+        video = f"{VIDEOS}/{videos.get(int(name), f'{name}.mp4')}"
+        return Clip(name, label, splits, frames=frames, video=video, audio=video)
+
+    clips = lists.clips(clip)
+    missing = [
+        Finding("no folder of face crops", c.clip_id, "cut from the video") for c in clips if crops and not c.frames
+    ]
+    return Listing(MAFW_LABELS, clips, (*lists.findings, *missing), counts, level_eyes=False, unpadded_frames=True)
