@@ -127,7 +127,7 @@ def samples(windows: Sequence[Window], reference: Backend) -> Iterator[Sample]:
     for window in windows:
         frames = frame_inputs(window.crops, spec)
         sound = sound_input(window.waveform, window.sample_rate, spec)
-        nothing = torch.zeros(config.depth, config.bottleneck)
+        nothing = torch.zeros(config.depth, config.context_width)
         encoded = reference.encode(frames, sound, nothing)
         yield Sample(frames, sound, nothing, encoded.cls[:0])
         yield Sample(frames[-1:], sound, encoded.means[:-1].sum(dim=0), encoded.cls[:-1])

@@ -37,7 +37,7 @@ def compare(ours: Backend, reference: Backend, frame_counts: Sequence[int] = (1,
         frames = torch.rand(k, 3, spec.image_size, spec.image_size, generator=generator)
         spectrogram = 0.5 * torch.randn(1, 1, spec.mel.frames, spec.mel.bins, generator=generator)
         # The sum of the other frames' means, as large as such a sum is.
-        kept = torch.randn(config.depth, config.bottleneck, generator=generator) * (spec.num_frames - k) ** 0.5
+        kept = torch.randn(config.depth, config.context_width, generator=generator) * (spec.num_frames - k) ** 0.5
         old = torch.randn(spec.num_frames - k, config.width, generator=generator)
         answers = []
         for backend in (ours, reference):

@@ -27,7 +27,7 @@ def measure(backend: Backend, new_frames: int, runs: int = 100) -> Latency:
     generator = torch.Generator().manual_seed(0)
     frames = torch.rand(new_frames, 3, spec.image_size, spec.image_size, generator=generator).to(backend.device)
     spectrogram = torch.randn(1, 1, spec.mel.frames, spec.mel.bins, generator=generator).to(backend.device)
-    kept_sum = torch.zeros(config.depth, config.bottleneck, device=backend.device)
+    kept_sum = torch.zeros(config.depth, config.context_width, device=backend.device)
     old = torch.zeros(spec.num_frames - new_frames, config.width, device=backend.device)
     times = []
     with torch.cuda.device(backend.device):

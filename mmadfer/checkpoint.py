@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,8 +14,10 @@ from safetensors.torch import save_file
 
 from mmadfer import official
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
-from mmadfer.model import MMADFER
 from mmadfer.official import Tensors
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 FORMAT = "mmadfer-1"
 """Version of our file layout, in the metadata; a reader refuses one that it does not know."""
@@ -41,11 +44,21 @@ def load_pretrained(
 ) -> MMADFER:
     """Return a model to fine-tune: MAE-Face from ``face``, AudioMAE from ``audio``, the rest newly initialised.
 
-    Raises OSError or ValueError as `load_model` does.
+    Args: face, audio: the encoders' files, of which only those are read that ``config`` has a place for.
+    Raises OSError or ValueError as `load_model` does, ValueError too for a ``config`` with another stem.
     """
+    from mmadfer.model import MMADFER  # see `_build`
+
     model = MMADFER(spec or InputSpec(), config)
+    if model.config.stem != "patch":
+        raise ValueError(
+            f"pre-trained encoders embed patches by one convolution, but stem {model.config.stem!r} was asked for; "
+            "choose stem 'patch', or train from scratch"
+        )
     state = model.state_dict()
     for kind, path in (("face", face), ("audio", audio)):
+        if kind not in model.config.modalities:
+            continue
         grid = getattr(model, kind).grid_size
         tensors = official.read_pretrained_encoder(_existing_file(path), kind, grid, model.config)
         _check_shapes(Path(path), tensors, state)
@@ -135,6 +148,10 @@ def _existing_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _build(path: Path, tensors: Tensors, spec: InputSpec, config: ModelConfig, info: WeightsInfo) -> MMADFER:
+    from mmadfer.model import MMADFER  # here, for it brings timm, which takes seconds to import
+
+    if len(info.logit_bias) not in (0, len(spec.labels)):
+        raise ValueError(f"{path} has {len(info.logit_bias)} logit biases for {len(spec.labels)} classes")
     try:
         with torch.device("meta"):  # shapes only: the values come from the file
             model = MMADFER(spec, config, info)
@@ -150,7 +167,8 @@ def _build(path: Path, tensors: Tensors, spec: InputSpec, config: ModelConfig, i
         if not torch.isfinite(value).all():
             raise ValueError(f"{path} holds numbers that are not finite (in {key}); the weights are damaged")
     trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    model.load_state_dict({key: value.float() for key, value in tensors.items()}, assign=True)
+    values = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+    model.load_state_dict(values, assign=True)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(trainable[name])
     return model.eval()

@@ -12,12 +12,15 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
-from mmadfer.model import MMADFER
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 OPSET = 20
 """First opset with LayerNormalization and Gelu as single operators, both of which engines have fast kernels for."""
@@ -37,7 +40,7 @@ class EncoderGraph(nn.Module):
         """Args: model: its encoders may be in half precision."""
         super().__init__()
         self.model = model
-        self.dtype = model.face.pos_embed.dtype
+        self.dtype = next(model.face.parameters()).dtype
 
     def forward(
         self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor
@@ -107,12 +110,24 @@ def fingerprint(model: MMADFER) -> str:
     return digest.hexdigest()
 
 
+def inexpressible(config: ModelConfig) -> str:
+    """Return why the graphs cannot hold a model of this shape, as a clause; empty where they can."""
+    if config.keeps_frames and config.context_width:
+        return ""
+    return (
+        "graphs hold only models whose face and sound encoders know each other by their means, not one with the "
+        f"modalities {' and '.join(config.modalities)}, fusion {config.fusion!r} and temporal {config.temporal!r}"
+    )
+
+
 def write(model: MMADFER, folder: str | os.PathLike[str], precision: str = "fp32") -> GraphFolder:
     """Write both graphs of ``model`` (on the CPU, float32) into ``folder``, which is made where it is absent.
 
-    Files appear whole or not at all. Raises ValueError for an unknown precision, OSError where writing fails,
-    ImportError where the packages of the export extra are absent.
+    Files appear whole or not at all. Raises ValueError for an unknown precision or a shape that graphs cannot hold,
+    OSError where writing fails, ImportError where the packages of the export extra are absent.
     """
+    if why_not := inexpressible(model.config):
+        raise ValueError(f"{why_not}; use the backend pytorch")
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision {precision!r} for graphs; choose {' or '.join(PRECISIONS)}")
     path = Path(folder)
@@ -121,7 +136,7 @@ def write(model: MMADFER, folder: str | os.PathLike[str], precision: str = "fp32
     spec, config = model.spec, model.config
     frames = torch.zeros(min(2, spec.num_frames), 3, spec.image_size, spec.image_size)
     spectrogram = torch.zeros(1, 1, spec.mel.frames, spec.mel.bins)
-    kept_sum = torch.zeros(config.depth, config.bottleneck)
+    kept_sum = torch.zeros(config.depth, config.context_width)
     one = spec.num_frames == 1  # then nothing is dynamic
     new_frames = None if one else torch.export.Dim("k", min=1, max=spec.num_frames)
     _write(

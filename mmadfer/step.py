@@ -96,7 +96,7 @@ class StreamingStep:
         """Return slot -> kept frame for the frames of ``window`` that need not be encoded."""
         spec = self._backend.spec
         whole = len(set(window.frame_times)) == spec.num_frames  # a short window repeats its last frame
-        if not whole or _BREAKS.intersection(window.states):
+        if not whole or not self._backend.config.keeps_frames or _BREAKS.intersection(window.states):
             self.reset()
         kept = match(window.frame_times, [frame.time for frame in self._kept], _REACH * spec.hop_seconds)
         if None not in kept and kept:
@@ -119,7 +119,7 @@ class StreamingStep:
         if old:  # summed where they are: on a GPU they stay there
             kept_sum = torch.stack([frame.means for frame in old]).sum(dim=0)
         else:
-            kept_sum = torch.zeros(config.depth, config.bottleneck)
+            kept_sum = torch.zeros(config.depth, config.context_width)
         encoded = self._backend.encode(frames, sound_input(window.waveform, window.sample_rate, spec), kept_sum)
         sound = _Sound(window.end, window.waveform is None, encoded.audio_cls, encoded.audio_means)
         return encoded.cls, encoded.means, sound

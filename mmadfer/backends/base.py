@@ -7,14 +7,18 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from mmadfer import graph
 from mmadfer.backends.device import choose_device
 from mmadfer.config import InputSpec, ModelConfig
-from mmadfer.model import MMADFER
 from mmadfer.preprocess import frame_inputs
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,15 @@ class Backend(ABC):
     reason: str = ""
     """Why this backend was chosen, in words; empty where it was asked for by name."""
 
+    @property
+    def usual_counts(self) -> tuple[int, ...]:
+        """Numbers of new frames that a stream mostly has: those of the exact pass and, where there is one, of a step.
+
+        The larger comes first.
+        """
+        whole = self.spec.num_frames
+        return (whole, 1) if self.config.keeps_frames and whole > 1 else (whole,)
+
     def frames(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Return face crops as `encode` takes them; as `frame_inputs`, but where this backend wants them.
 
@@ -80,18 +93,18 @@ class Backend(ABC):
 
     def __call__(self, frames: torch.Tensor, spectrogram: torch.Tensor) -> torch.Tensor:
         """Return the logits, float32 on the CPU: ``(B, T, 3, S, S)``, ``(B, 1, 512, 128)`` -> ``(B, C)``."""
-        nothing = torch.zeros(self.config.depth, self.config.bottleneck)
+        nothing = torch.zeros(self.config.depth, self.config.context_width)
         pairs = zip(frames, spectrogram.unsqueeze(1), strict=True)
         clips = (self.encode(clip, sound, nothing) for clip, sound in pairs)
         return torch.cat([self.head(clip.cls, clip.audio_cls) for clip in clips])
 
     def warmup(self) -> None:
-        """Run the exact pass and a step on blank input, so that the first real window is not the slow one."""
+        """Run the exact pass and a step, if there is one, on blank input: the first real window is not the slow one."""
         spec = self.spec
         black = np.zeros((spec.image_size, spec.image_size, 3), np.uint8)
         spectrogram = torch.full((1, 1, spec.mel.frames, spec.mel.bins), spec.mel.padding)
-        nothing = torch.zeros(self.config.depth, self.config.bottleneck)
-        for count in (spec.num_frames, 1):
+        nothing = torch.zeros(self.config.depth, self.config.context_width)
+        for count in self.usual_counts:
             encoded = self.encode(self.frames([black] * count), spectrogram, nothing)
             self.head(encoded.cls[-1:].expand(spec.num_frames, -1), encoded.audio_cls)
 
@@ -114,7 +127,10 @@ def load_backend(model: MMADFER, backend: str = "auto", device: str = "auto", pr
         raise ValueError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     if backend != "auto":
         return _load(model, backend, device, precision)
-    if choose_device(device).type == "cpu":
+    if why_not := graph.inexpressible(model.config):
+        loaded = _load(model, "pytorch", device, precision)
+        loaded.reason = why_not
+    elif choose_device(device).type == "cpu":
         loaded = _best_on_cpu(model, device, precision)
     else:
         loaded = _best_on_gpu(model, device, precision)

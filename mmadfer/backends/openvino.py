@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from mmadfer import graph, int8, storage
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, choose_precision, device_name
 from mmadfer.backends.faces_graph import without_sound
-from mmadfer.model import MMADFER
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -101,7 +103,7 @@ class OpenVINOBackend(Backend):
         """As `Backend.warmup`, and the frames alone."""
         super().warmup()
         side = self.spec.image_size
-        self.encode_faces(torch.zeros(1, 3, side, side), torch.zeros(self.config.depth, self.config.bottleneck))
+        self.encode_faces(torch.zeros(1, 3, side, side), torch.zeros(self.config.depth, self.config.context_width))
 
     def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
         """Classify: ``(T, D)``, ``(1, D)`` -> logits ``(1, C)``, float32 on the CPU."""

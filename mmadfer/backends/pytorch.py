@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.cuda_graph import Capture, CudaCapture, GraphedFunction, Tensors
 from mmadfer.backends.device import choose_device, choose_precision, device_name
 from mmadfer.backends.device_frames import device_frames
-from mmadfer.model import MMADFER
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +31,6 @@ class PyTorchBackend(Backend):
     hops were missed, is launched kernel by kernel, rather than recorded first while an answer is waited for.
     """
 
-    keeps_sound = True
-
     def __init__(self, model: MMADFER, device: str = "auto", precision: str = "auto") -> None:
         """Take ``model`` over: it is moved and converted in place.
 
@@ -37,6 +38,7 @@ class PyTorchBackend(Backend):
         Raises ValueError as those do.
         """
         self.spec, self.config = model.spec, model.config
+        self.keeps_sound = model.config.keeps_frames
         self._device = choose_device(device)
         self.precision = choose_precision(self._device, precision)
         self._dtype = _DTYPES[self.precision]
@@ -103,9 +105,9 @@ class PyTorchBackend(Backend):
         """
         spec, config = self.spec, self.config
         encoders, head = make_capture(), make_capture()
-        for count in sorted({spec.num_frames, 1}, reverse=True):  # the larger first: its memory serves both
+        for count in self.usual_counts:  # the larger first: its memory serves both
             frames = (count, 3, spec.image_size, spec.image_size)
-            means = (config.depth, config.bottleneck)
+            means = (config.depth, config.context_width)
             self._encoders.capture(encoders, frames, (1, 1, spec.mel.frames, spec.mel.bins), means)
         self._head.capture(head, (spec.num_frames, config.width), (1, config.width))
 

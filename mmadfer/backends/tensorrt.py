@@ -7,7 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,9 @@ from mmadfer.backends.device_frames import device_frames, pinned
 from mmadfer.backends.runtime_cache import RuntimeCache
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.engine import PRODUCTS, EngineFolder
-from mmadfer.model import MMADFER
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ _PROBLEMS = {
 
 def shapes(spec: InputSpec, config: ModelConfig) -> dict[str, _Shapes]:
     """Return part -> name -> shape of every input and output, with -1 for the number of new frames."""
-    size, width, means = spec.image_size, config.width, (config.depth, config.bottleneck)
+    size, width, means = spec.image_size, config.width, (config.depth, config.context_width)
     encoder: _Shapes = {
         "frames": (-1, 3, size, size),
         "spectrogram": (1, 1, spec.mel.frames, spec.mel.bins),
