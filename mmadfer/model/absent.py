@@ -36,7 +36,3 @@ class AbsentEncoder(nn.Module):
     def frozen_parameters(self) -> list[nn.Parameter]:
         """Return none."""
         return []
-
-    def unreached_parameters(self) -> list[nn.Parameter]:
-        """Return none."""
-        return []

@@ -73,7 +73,3 @@ class Encoder(nn.Module):
         """Return what pre-training gave and fine-tuning leaves alone: CLS, patch embedding, blocks, final norm."""
         modules = (self.patch_embed, self.blocks, self.norm)
         return [self.cls_token, *(p for module in modules for p in module.parameters())]
-
-    def unreached_parameters(self) -> list[nn.Parameter]:
-        """Return the prompts' update after the last block, if there is one: past it only the CLS is read."""
-        return self.prompts.updates_after(len(self.blocks) - 1)

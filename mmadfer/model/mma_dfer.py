@@ -40,10 +40,6 @@ class MMADFER(nn.Module):
         frozen = {id(p) for encoder in (self.face, self.audio) for p in encoder.frozen_parameters()}
         return [p for p in self.parameters() if id(p) not in frozen]
 
-    def unreached_parameters(self) -> list[nn.Parameter]:
-        """Return the tunable parameters that no gradient reaches; training in several processes has to freeze them."""
-        return [p for part in (self.face, self.audio, self.temporal) for p in part.unreached_parameters()]
-
     def encode(
         self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

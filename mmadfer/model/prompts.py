@@ -45,10 +45,6 @@ class ProgressivePrompts(nn.Module):
         # Out of place, over the whole sequence: a write into a slice breaks autograd and becomes ScatterND in ONNX.
         return tokens + F.pad(update, (0, 0, before, after))
 
-    def updates_after(self, index: int) -> list[nn.Parameter]:
-        """Return the learned tokens that are added after block ``index``: one, or none."""
-        return [update for block, update in zip(self.update_blocks, self.updates, strict=True) if block == index]
-
 
 class NoPrompts(nn.Module):
     """Stands where `ProgressivePrompts` would in an encoder without prompts."""
@@ -60,7 +56,3 @@ class NoPrompts(nn.Module):
     def after_block(self, index: int, tokens: torch.Tensor) -> torch.Tensor:
         """Return ``tokens`` as they came: ``(N, L, D)`` -> ``(N, L, D)``."""
         return tokens
-
-    def updates_after(self, index: int) -> list[nn.Parameter]:
-        """Return none."""
-        return []

@@ -69,10 +69,6 @@ class TemporalTransformer(nn.Module):
         tokens = torch.cat([self.cls_token.expand(frames.shape[0], -1, -1), frames], dim=1) + self.pos_embed
         return self.block(tokens)[:, 0]
 
-    def unreached_parameters(self) -> list[nn.Parameter]:
-        """Return the norms that are never used."""
-        return list(self.block.unused_norms.parameters())
-
 
 class TemporalMean(nn.Module):
     """The mean over the frames, where nothing models time at the end."""
@@ -80,7 +76,3 @@ class TemporalMean(nn.Module):
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the clip's token: ``(B, T, D)`` -> ``(B, D)``."""
         return frames.mean(dim=1)
-
-    def unreached_parameters(self) -> list[nn.Parameter]:
-        """Return none."""
-        return []
