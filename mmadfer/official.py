@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timm.layers import resample_abs_pos_embed
 
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo, label_names
 
@@ -231,6 +230,8 @@ def read_pretrained_encoder(path: Path, kind: str, grid: tuple[int, int], config
 
 def resize_pos_embed(pos_embed: torch.Tensor, old: tuple[int, int], new: tuple[int, int]) -> torch.Tensor:
     """Resize ``(1, 1 + old patches, D)`` bicubically to ``(1, 1 + new patches, D)``; the CLS position is kept."""
+    from timm.layers import resample_abs_pos_embed  # here, for it takes seconds to import
+
     return resample_abs_pos_embed(
         pos_embed,
         list(new),

@@ -8,10 +8,13 @@ import logging
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmadfer import catalogue, graph
 from mmadfer.engine import EngineFolder, EngineKey, peek
-from mmadfer.model import MMADFER
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 log = logging.getLogger(__name__)
 
