@@ -26,9 +26,9 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class PyTorchBackend(Backend):
     """`MMADFER` as it is; its encoders in ``precision``, its temporal head always in float32.
 
-    On a GPU, `warmup` records CUDA graphs of the exact pass, the step and the head, so that Python does not launch their
-    hundreds of kernels one by one at every hop. Any other number of new frames, which a stream has only where hops were
-    missed, is launched kernel by kernel: recording it would make the answer that is late already later still.
+    On a GPU, `warmup` records CUDA graphs of the exact pass, the step and the head, so that Python need not launch
+    their hundreds of kernels one by one at every hop. Any other number of new frames, which a stream has only where
+    hops were missed, is launched kernel by kernel: recording it would make the answer that is late already later still.
     """
 
     def __init__(self, model: MMADFER, device: str = "auto", precision: str = "auto") -> None:
