@@ -1,0 +1,45 @@
+"""What can go wrong inside of the training engine, in words for people."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+_LOST_PROCESS = re.compile(r"closed by peer|connection reset|gloo|nccl|process group|broken pipe", re.IGNORECASE)
+_IN_WORKER = re.compile(r"^Caught \w+ in DataLoader worker process \d+\.\n.*\n\w+(?:\.\w+)*: (.*)", re.DOTALL)
+
+
+@contextlib.contextmanager
+def as_sentences(hint: str) -> Iterator[None]:
+    """Turn the engine's failures inside of the block into ValueError or OSError with one sentence.
+
+    Args: hint: what each ends with: what is kept, and how to go on. What is not known here passes as it is.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ValueError(
+            f"the device's memory is too small; compute a batch in parts by --set accumulate=2 (or 4, 8); {hint}"
+        ) from error
+    except SIGTERMException as error:
+        raise InterruptedError(f"stopped by a SIGTERM; {hint}") from error
+    except RuntimeError as error:
+        text = str(error)
+        if "DataLoader worker" in text:
+            raise ChildProcessError(
+                f"a loading process was killed, most often because memory ran out; try fewer --workers; {hint}"
+            ) from error
+        if _LOST_PROCESS.search(text):
+            raise ChildProcessError(f"another process of this run has ended; {hint}") from error
+        raise
+    except (OSError, ValueError) as error:
+        caught = _IN_WORKER.match(str(error))
+        if caught:  # the text is a whole traceback
+            raise ValueError(f"{caught[1].strip()}; {hint}") from error
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"{error.strerror or error}; {hint}", error.filename) from error
+        raise
