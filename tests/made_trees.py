@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,17 @@ def text(path: Path, content: str) -> Path:
     return path
 
 
+def wave_file(path: Path, samples: np.ndarray) -> Path:
+    """Write ``samples`` in [-1, 1] as a mono file of 16 kHz, its folders made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((samples * 32_767).astype("<i2").tobytes())
+    return path
+
+
 def dfew(root: Path, first: int = 1, folds: str = "12") -> Path:
     """Make DFEW with four clips in unpadded videos and padded folders; labels count from ``first``."""
     for number, frames in ((1, 20), (2, 12), (13, 16), (14, 18)):
@@ -88,19 +100,10 @@ def ferv39k(root: Path) -> Path:
 
 def crema_d(root: Path) -> Path:
     """Make CREMA-D with two speakers; one clip has no wave file, one wave file has no clip."""
-    import wave
-
     for speaker, emotion in ((1001, "ANG"), (1002, "HAP"), (1002, "NEU")):
         put(FACE, root / "VideoFlash" / f"{speaker}_DFA_{emotion}_XX.flv")
     for speaker, emotion in ((1001, "ANG"), (1002, "HAP"), (1002, "SAD")):
-        path = root / "AudioWAV" / f"{speaker}_DFA_{emotion}_XX.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16_000)
-            sound = 8000 * np.sin(np.arange(16_000) / 5)
-            file.writeframes(sound.astype("<i2").tobytes())
+        wave_file(root / "AudioWAV" / f"{speaker}_DFA_{emotion}_XX.wav", np.sin(np.arange(16_000) / 5))
     return root
 
 
@@ -119,4 +122,12 @@ def own_folder(root: Path) -> Path:
     put(SIGN, root / "Happy/b.mp4")
     put(FACE, root / "anger/c.mp4")
     put(MUTE, root / "anger/d.mkv")
+    return root
+
+
+def crops_folder(root: Path, clips: int, frames: int = 4, size: int = 64) -> Path:
+    """Make a user's folder of face crops, quick to pack: two classes in turn."""
+    for k in range(clips):
+        label = ("anger", "fear")[k % 2]
+        pictures(root / label / f"{k:03d}", [f"{i}.jpg" for i in range(frames)], (size, size))
     return root

@@ -45,7 +45,7 @@ def read(root: Path, labels: Sequence[str] = ()) -> Listing:
         _refuse_misspellings(table if table.is_file() else root, clips)
     unknown = [clip for clip in clips if allowed and clip.label not in allowed]
     findings += [Finding("unknown label", clip.clip_id, repr(clip.label), left_out=True) for clip in unknown]
-    clips = [clip for clip in clips if not allowed or clip.label in allowed]
+    clips = [clip for clip in clips if clip not in unknown]
     return Listing(allowed or in_order(clip.label for clip in clips), _with_folds(clips, findings), tuple(findings))
 
 
@@ -147,7 +147,7 @@ def _holds_pictures(folder: Path) -> bool:
 
 
 def _with_folds(clips: list[Clip], findings: list[Finding]) -> tuple[Clip, ...]:
-    if any(clip.splits for clip in clips):
+    if not clips or any(clip.splits for clip in clips):
         findings += [Finding("no split", clip.clip_id, "used in no part") for clip in clips if not clip.splits]
         return tuple(clips)
     known = all(clip.speaker for clip in clips) and len({clip.speaker for clip in clips}) > 1
