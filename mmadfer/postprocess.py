@@ -73,9 +73,9 @@ def trusted(states: Sequence[State], spec: InputSpec) -> bool:
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0, bias: Sequence[float] = ()) -> np.ndarray:
-    """Return calibrated probabilities, softmax((logits + bias) / temperature): `(..., C)` -> `(..., C)` float64.
+    """Return the softmax over the last axis, of logits plus ``bias``, divided by ``temperature``; float64.
 
-    Args: bias: one number for each class, or none.
+    Args: logits: `(..., C)`, as is the result; bias: one number for each class, or none.
     Raises ValueError where their count differs or a logit is not finite.
     """
     values = np.asarray(logits, dtype=np.float64)

@@ -137,8 +137,8 @@ def _check(name: str, predictions: Predictions, labels: tuple[str, ...], sha256:
         raise ValueError(f"{name} is of untrained weights: there is nothing to calibrate")
     if subject.part == "test" and subject.sha256 == sha256 and not from_test:
         raise ValueError(
-            f"{name} is the test part that these weights are scored on: fit on another part, or on the test parts of the "
-            "run's other folds; --from-test does it all the same"
+            f"{name} is the test part that these weights are scored on: fit on another part, or on the test parts of "
+            "the run's other folds; --from-test does it all the same"
         )
 
 
