@@ -30,7 +30,7 @@ def load_model(path: str | os.PathLike[str]) -> MMADFER:
     and the model's shape are read from the file.
     Raises OSError where there is no readable file, ValueError where it is empty, damaged, partial or of another kind.
     """
-    path = _existing_file(path)
+    path = existing_file(path)
     read = read_safetensors if path.suffix == ".safetensors" else official.read_checkpoint
     tensors, spec, config, info = read(path)
     return _build(path, tensors, spec, config, info)
@@ -60,7 +60,7 @@ def load_pretrained(
         if kind not in model.config.modalities:
             continue
         grid = getattr(model, kind).grid_size
-        tensors = official.read_pretrained_encoder(_existing_file(path), kind, grid, model.config)
+        tensors = official.read_pretrained_encoder(existing_file(path), kind, grid, model.config)
         _check_shapes(Path(path), tensors, state)
         state |= tensors
     model.load_state_dict(state)
@@ -136,7 +136,8 @@ def sha256(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
-def _existing_file(path: str | os.PathLike[str]) -> Path:
+def existing_file(path: str | os.PathLike[str]) -> Path:
+    """Return ``path``. Raises OSError or ValueError where no file with anything in it is there."""
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name the weights file in it")

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.onnx_metadata import read_metadata
 
 if TYPE_CHECKING:
     from mmadfer.model import MMADFER
@@ -214,14 +215,11 @@ def _write(
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
-    import onnx
-    from google.protobuf.message import DecodeError  # what onnx lets through from underneath
-
     if not path.is_file():
         raise FileNotFoundError(f"there is no graph {path}; write it with python -m export.onnx")
     try:
-        properties = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}
-    except (DecodeError, ValueError, OSError) as error:
+        properties = read_metadata(path)
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path} is damaged or no ONNX file; export it again") from error
     if properties.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by this version of mmadfer; export it again")

@@ -7,14 +7,18 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from mmadfer import checkpoint, media, weights
+from mmadfer import media, weights
 from mmadfer.backends import Backend, load_backend
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.model import MMADFER, untrained_model
+from mmadfer.lazy_model import LazyModel
 from mmadfer.postprocess import Prediction, State, probabilities, trusted
 from mmadfer.step import StreamingStep
 from mmadfer.stream import AVWindow, Window
+
+if TYPE_CHECKING:
+    from mmadfer.model import MMADFER
 
 # A header's duration is taken where it differs from what was seen by less than so many frames.
 _HEADER_SLACK = 1.5
@@ -25,7 +29,9 @@ _SAME_TIME = 2e-6
 class EmotionRecognizer:
     """Recognises emotions in windows of face crops and sound; holds no stream, so one serves many at once in turn."""
 
-    def __init__(self, model: MMADFER, backend: str = "auto", device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self, model: MMADFER | LazyModel, backend: str = "auto", device: str = "auto", precision: str = "auto"
+    ) -> None:
         """Take ``model`` over; arguments and errors as of `mmadfer.backends.load_backend`."""
         self.spec: InputSpec = model.spec
         self.info: WeightsInfo = model.info
@@ -45,8 +51,8 @@ class EmotionRecognizer:
         Raises OSError or ValueError in one sentence where there are no such weights, backend or device.
         """
         if name_or_path is None:
-            return cls(untrained_model(), backend, device, precision)
-        return cls(checkpoint.load_model(weights.resolve(os.fspath(name_or_path))), backend, device, precision)
+            return cls(LazyModel.untrained(), backend, device, precision)
+        return cls(LazyModel.of_file(weights.resolve(os.fspath(name_or_path))), backend, device, precision)
 
     @property
     def device(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mmadfer import catalogue, graph
 from mmadfer.engine import EngineFolder, EngineKey, peek
+from mmadfer.lazy_model import LazyModel
 
 if TYPE_CHECKING:
     from mmadfer.model import MMADFER
@@ -21,22 +22,23 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 20
 
 
-def graphs_of(model: MMADFER, precision: str = "fp32") -> graph.GraphFolder:
+def graphs_of(model: MMADFER | LazyModel, precision: str = "fp32") -> graph.GraphFolder:
     """Return the graphs of ``model``, written to the cache where they are not there yet or not whole.
 
     Two processes may do so at once: each writes a folder of its own, and the first to finish is kept.
     Raises OSError where the cache cannot be written, ImportError where the packages for ONNX are absent.
     """
-    mark = graph.fingerprint(model)
+    lazy = LazyModel.of(model)
+    mark = lazy.fingerprint
     target = catalogue.folder().parent / "graphs" / f"{mark[:16]}-{precision}"
     with contextlib.suppress(OSError, ValueError):
         found = graph.read(target)
         if found.fingerprint == mark:
             return found
     target.parent.mkdir(parents=True, exist_ok=True)
-    log.info("writing the graphs of %s (%s) to %s", model.info.name, precision, target)
+    log.info("writing the graphs of %s (%s) to %s", lazy.info.name, precision, target)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
-        graph.write(model, Path(temporary) / "graphs", precision)
+        graph.write(lazy.build(), Path(temporary) / "graphs", precision)
         put(Path(temporary) / "graphs", target)
     return graph.read(target)
 
@@ -52,7 +54,7 @@ def engines_folder() -> Path:
     return catalogue.folder().parent / "engines"
 
 
-def engines_of(model: MMADFER) -> list[EngineFolder]:
+def engines_of(model: MMADFER | LazyModel) -> list[EngineFolder]:
     """Return the cache's engines for exactly the weights and settings of ``model``: of any product, version or GPU."""
     found = []
     for path in sorted(engines_folder().glob("[!.]*")):
@@ -62,7 +64,7 @@ def engines_of(model: MMADFER) -> list[EngineFolder]:
             log.warning("%s", error)
     if not found:
         return []  # without reading all the weights for their fingerprint
-    mark = graph.fingerprint(model)
+    mark = LazyModel.of(model).fingerprint
     return [engine for engine in found if engine.key.fingerprint == mark]
 
 

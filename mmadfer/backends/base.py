@@ -15,6 +15,7 @@ import torch
 from mmadfer import graph
 from mmadfer.backends.device import choose_device
 from mmadfer.config import InputSpec, ModelConfig
+from mmadfer.lazy_model import LazyModel
 from mmadfer.preprocess import frame_inputs
 
 if TYPE_CHECKING:
@@ -113,8 +114,12 @@ class Backend(ABC):
         """Free what it holds; it cannot be called afterwards."""
 
 
-def load_backend(model: MMADFER, backend: str = "auto", device: str = "auto", precision: str = "auto") -> Backend:
+def load_backend(
+    model: MMADFER | LazyModel, backend: str = "auto", device: str = "auto", precision: str = "auto"
+) -> Backend:
     """Return ``backend`` running ``model`` on ``device``; the model must not be used by the caller afterwards.
+
+    A `LazyModel` is built only where there are no graphs or engines of it yet, or none are used.
 
     Args: backend: one of `BACKENDS`; device: "auto" (the GPU where PyTorch sees one, else the CPU), "cpu", "cuda" or
     "cuda:N"; precision: "auto" (the fastest that the device computes in hardware) or one of `PRECISIONS`.
@@ -125,6 +130,7 @@ def load_backend(model: MMADFER, backend: str = "auto", device: str = "auto", pr
         raise ValueError(f"there is no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    model = LazyModel.of(model)
     if backend != "auto":
         return _load(model, backend, device, precision)
     if why_not := graph.inexpressible(model.config):
@@ -138,7 +144,7 @@ def load_backend(model: MMADFER, backend: str = "auto", device: str = "auto", pr
     return loaded
 
 
-def _load(model: MMADFER, backend: str, device: str, precision: str) -> Backend:
+def _load(model: LazyModel, backend: str, device: str, precision: str) -> Backend:
     if precision == "int8" and backend != "openvino":
         raise ValueError(f"precision int8 is for the backend openvino on a CPU; {backend} does not have it")
     if backend == "openvino":
@@ -151,10 +157,10 @@ def _load(model: MMADFER, backend: str, device: str, precision: str) -> Backend:
         return TensorRTBackend.of_model(model, device, precision)
     from mmadfer.backends.pytorch import PyTorchBackend
 
-    return PyTorchBackend(model, device, precision)
+    return PyTorchBackend(model.build(), device, precision)
 
 
-def _best_on_cpu(model: MMADFER, device: str, precision: str) -> Backend:
+def _best_on_cpu(model: LazyModel, device: str, precision: str) -> Backend:
     """Return OpenVINO, 4 times as fast there as PyTorch, where it can run, and PyTorch where it cannot."""
     why = "there is no GPU" if device == "auto" else "the CPU was asked for"
     if all(importlib.util.find_spec(name) for name in ("openvino", "onnx", "onnxscript")):
@@ -174,7 +180,7 @@ def _best_on_cpu(model: MMADFER, device: str, precision: str) -> Backend:
     return loaded
 
 
-def _best_on_gpu(model: MMADFER, device: str, precision: str) -> Backend:
+def _best_on_gpu(model: LazyModel, device: str, precision: str) -> Backend:
     """Return TensorRT where an engine for exactly these weights and this GPU has been built, else PyTorch."""
     try:
         loaded = _load(model, "tensorrt", device, precision)

@@ -17,6 +17,7 @@ from mmadfer.backends.device import choose_device, choose_precision, device_name
 from mmadfer.backends.faces_graph import without_sound
 
 if TYPE_CHECKING:
+    from mmadfer.lazy_model import LazyModel
     from mmadfer.model import MMADFER
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -56,7 +57,7 @@ class OpenVINOBackend(Backend):
         self._local = threading.local()
 
     @classmethod
-    def of_model(cls, model: MMADFER, device: str = "auto", precision: str = "auto") -> OpenVINOBackend:
+    def of_model(cls, model: MMADFER | LazyModel, device: str = "auto", precision: str = "auto") -> OpenVINOBackend:
         """Return the backend for ``model``, whose graphs are written to the cache where they are not there yet.
 
         Raises ValueError where ``device`` is a GPU, OSError where the cache cannot be written.

@@ -21,6 +21,7 @@ from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.engine import PRODUCTS, EngineFolder
 
 if TYPE_CHECKING:
+    from mmadfer.lazy_model import LazyModel
     from mmadfer.model import MMADFER
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class TensorRTBackend(Backend):
             self._encoder, self._head = (self._load(trt, folder, part, expected[part]) for part in ("encoder", "head"))
 
     @classmethod
-    def of_model(cls, model: MMADFER, device: str = "auto", precision: str = "auto") -> TensorRTBackend:
+    def of_model(cls, model: MMADFER | LazyModel, device: str = "auto", precision: str = "auto") -> TensorRTBackend:
         """Return the backend for ``model``, whose engine must be in the cache; of several that fit, the fp16 one.
 
         Raises ValueError where ``device`` is no GPU, ``precision`` is bf16, or no engine fits the GPU and what is
