@@ -26,7 +26,9 @@ def test_dfew_pairs_unpadded_videos_with_padded_folders(tmp_path, first):
     assert clips["00013"].frames == "Clip/clip_224x224/00013"
     assert clips["00013"].video == clips["00013"].audio == "Clip/original/13.mp4"
     assert clips["00001"].splits == {"1": "train", "2": "test"} and clips["00013"].splits == {"1": "test", "2": "train"}
-    assert kinds(listing) == [("fold without lists", "", False)] * 3
+    # Four clips leave one list of each fold without the labels that tell where it starts.
+    kept = ["fold without lists"] * 3 + ["first label guessed"] * (0 if first == 0 else 2)
+    assert kinds(listing) == [(kind, "", False) for kind in kept]
 
 
 def test_dfew_finds_the_first_label_of_each_list(tmp_path):
@@ -55,6 +57,16 @@ def test_dfew_leaves_out_labels_out_of_range_by_name(tmp_path):
         ("name not understood", "x", True),
         ("no folder of face crops", "00015", False),
     ]
+    assert not [finding for finding in listing.findings if finding.kind == "in no list"]
+
+
+def test_clips_that_no_list_names_are_counted(tmp_path):
+    trees.dfew(tmp_path, folds="1")
+    text = tmp_path / "EmoLabel_DataSplit/train(single-labeled)/set_1.csv"
+    text.write_text("video_name,label\n1,1\n")
+    listing = list_clips("dfew", tmp_path)
+    found = [finding for finding in listing.findings if finding.kind == "in no list"]
+    assert [finding.detail for finding in found] == ["1 clips of Clip/clip_224x224, such as 00002"]
 
 
 def test_mafw_reads_lists_with_and_without_counts(tmp_path):

@@ -20,7 +20,7 @@ from tests.test_prepare import left_out, prepare
 from train.shard_work import CLIPS_PER_SHARD
 
 ROOT = Path(__file__).parents[1]
-SHARDS = 6
+SHARDS = 5
 
 
 def content(folder: Path) -> dict[str, bytes]:

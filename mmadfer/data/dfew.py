@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmadfer.config import DFEW_LABELS
-from mmadfer.data.listing import ClipLists, Finding, Listing, by_number, require_layout
-from mmadfer.data.manifest import Clip
+from mmadfer.data.listing import ClipLists, Finding, Listing, require_layout
+from mmadfer.data.numbered import clip_id, numbered_clips
 
 LISTS = "EmoLabel_DataSplit"
 FACES, VIDEOS = "Clip/clip_224x224", "Clip/original"
@@ -40,8 +40,12 @@ def read(root: Path, faces: str = "") -> Listing:
     first = next((value for value in firsts.values() if value is not None), 1)
     for (fold, part), found in rows.items():
         start = firsts[fold, part]
+        if start is None:
+            detail = f"fold {fold}, {part}: neither 0 nor 7 occurs; counted from {first}, as other lists are"
+            lists.findings.append(Finding("first label guessed", "", detail))
         _add(lists, found, fold, part, first if start is None else start)
-    return _listing(root, lists, faces or FACES)
+    clips = numbered_clips(root, lists, faces or FACES, VIDEOS, missing="{}.mp4")
+    return Listing(DFEW_LABELS, clips, tuple(lists.findings))
 
 
 def _rows(path: Path) -> list[tuple[str, str]]:
@@ -74,30 +78,7 @@ def _add(lists: ClipLists, rows: list[tuple[str, str]], fold: str, part: str, fi
             continue
         index = int(label) - first if label.isdecimal() else -1
         if 0 <= index < len(DFEW_LABELS):
-            lists.add(_clip_id(int(stem)), DFEW_LABELS[index], fold, part)
+            lists.add(clip_id(int(stem)), DFEW_LABELS[index], fold, part)
         else:
             allowed = f"{first} to {first + len(DFEW_LABELS) - 1}"
-            lists.leave_out(
-                "unknown label", _clip_id(int(stem)), f"{label!r} in fold {fold}, {part}; {allowed} allowed"
-            )
-
-
-def _clip_id(number: int) -> str:
-    return f"{number:05d}"
-
-
-def _listing(root: Path, lists: ClipLists, faces: str) -> Listing:
-    crops, videos = by_number(root / faces), by_number(root / VIDEOS)
-
-    def clip(name: str, label: str, splits: dict[str, str]) -> Clip:
-        number = int(name)
-        frames = f"{faces}/{crops[number]}" if number in crops else ""
-        # A video that is not there keeps its distributed name, so that the report can say what is missing.
-        video = f"{VIDEOS}/{videos.get(number, f'{number}.mp4')}"
-        return Clip(name, label, splits, frames=frames, video=video, audio=video)
-
-    clips = lists.clips(clip)
-    missing = [
-        Finding("no folder of face crops", c.clip_id, "cut from the video") for c in clips if crops and not c.frames
-    ]
-    return Listing(DFEW_LABELS, clips, (*lists.findings, *missing))
+            lists.leave_out("unknown label", clip_id(int(stem)), f"{label!r} in fold {fold}, {part}; {allowed} allowed")

@@ -104,12 +104,3 @@ def require_layout(root: Path, title: str, expected: Iterable[str]) -> None:
 
 def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir())
-
-
-def by_number(folder: Path) -> dict[int, str]:
-    """Return the entries of ``folder`` whose name without suffix is a number, by that number; {} without the folder.
-
-    Sets name a clip 1 in one place and 00001 in another.
-    """
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return {int(Path(name).stem): name for name in names if Path(name).stem.isdecimal()}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mmadfer.config import MAFW_LABELS
 from mmadfer.data.labels import canonical
-from mmadfer.data.listing import ClipLists, Finding, Listing, by_number, require_layout
-from mmadfer.data.manifest import Clip
+from mmadfer.data.listing import ClipLists, Finding, Listing, require_layout
+from mmadfer.data.numbered import clip_id, numbered_clips
 
 LISTS = "Train & Test Set/single/no_caption"
 FACES, VIDEOS = "data/faces", "data/clips"
@@ -39,7 +39,8 @@ def read(root: Path, faces: str = "") -> Listing:
             found += 1
     if not found:
         raise FileNotFoundError(f"{root / LISTS} holds no set_1/train.txt to set_5/test.txt")
-    return _listing(root, lists, faces or FACES, counts)
+    clips = numbered_clips(root, lists, faces or FACES, VIDEOS, missing="{:05d}.mp4")
+    return Listing(MAFW_LABELS, clips, tuple(lists.findings), counts, level_eyes=False, unpadded_frames=True)
 
 
 def _read_list(path: Path, lists: ClipLists, fold: str, part: str) -> dict[str, int]:
@@ -53,26 +54,11 @@ def _read_list(path: Path, lists: ClipLists, fold: str, part: str) -> dict[str, 
         if len(fields) not in (2, 3) or not stem.isdecimal():
             lists.leave_out("line not understood", line.strip(), f"fold {fold}, {part}: '00025.mp4 anger' is expected")
             continue
-        clip_id, label = f"{int(stem):05d}", canonical(fields[-1])
+        name, label = clip_id(int(stem)), canonical(fields[-1])
         if label not in MAFW_LABELS:
-            lists.leave_out("unknown label", clip_id, f"{fields[-1]!r} in fold {fold}, {part}")
+            lists.leave_out("unknown label", name, f"{fields[-1]!r} in fold {fold}, {part}")
             continue
-        lists.add(clip_id, label, fold, part)
+        lists.add(name, label, fold, part)
         if len(fields) == 3 and fields[1].isdecimal():
-            counts[clip_id] = int(fields[1]) + _UNCOUNTED
+            counts[name] = int(fields[1]) + _UNCOUNTED
     return counts
-
-
-def _listing(root: Path, lists: ClipLists, faces: str, counts: dict[str, int]) -> Listing:
-    crops, videos = by_number(root / faces), by_number(root / VIDEOS)
-
-    def clip(name: str, label: str, splits: dict[str, str]) -> Clip:
-        frames = f"{faces}/{crops[int(name)]}" if int(name) in crops else ""
-        video = f"{VIDEOS}/{videos.get(int(name), f'{name}.mp4')}"
-        return Clip(name, label, splits, frames=frames, video=video, audio=video)
-
-    clips = lists.clips(clip)
-    missing = [
-        Finding("no folder of face crops", c.clip_id, "cut from the video") for c in clips if crops and not c.frames
-    ]
-    return Listing(MAFW_LABELS, clips, (*lists.findings, *missing), counts, level_eyes=False, unpadded_frames=True)
