@@ -149,7 +149,7 @@ def resample(waveform: Waveform, from_rate: int, to_rate: int) -> torch.Tensor:
     return sinc_resample(sound, ratio.denominator, ratio.numerator)
 
 
-def _grey(rgb: np.ndarray) -> np.ndarray:
+def grey(rgb: np.ndarray) -> np.ndarray:
     """Return the luma of ``rgb`` three times, in the shape it came."""
     return np.asarray(Image.fromarray(rgb).convert("L").convert("RGB"))
 
@@ -162,7 +162,7 @@ def frame_inputs(crops: Sequence[np.ndarray], spec: InputSpec) -> torch.Tensor:
     size = spec.image_size
     if not len(crops):
         return torch.zeros(spec.num_frames, 3, size, size)
-    return torch.stack([frame_to_tensor(_grey(crop) if spec.color == "grey" else crop, size) for crop in crops])
+    return torch.stack([frame_to_tensor(grey(crop) if spec.color == "grey" else crop, size) for crop in crops])
 
 
 def frame_pixels(crop: np.ndarray, spec: InputSpec) -> np.ndarray:
@@ -176,7 +176,7 @@ def frame_pixels(crop: np.ndarray, spec: InputSpec) -> np.ndarray:
     check_rgb(crop)
     if crop.shape[:2] == (spec.image_size, spec.image_size):
         return crop
-    return _resized(_grey(crop) if spec.color == "grey" else crop, spec.image_size)
+    return _resized(grey(crop) if spec.color == "grey" else crop, spec.image_size)
 
 
 def sound_input(waveform: Waveform | None, sample_rate: int, spec: InputSpec) -> torch.Tensor:
