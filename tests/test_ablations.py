@@ -231,6 +231,16 @@ def test_a_file_of_before_there_were_variants_is_the_papers_model():
     assert ModelConfig.from_json(config.to_json()) == config
 
 
+@EACH
+def test_half_precision_stays_close(row):
+    model = variant(row)
+    expected = model(*clip(0)).softmax(-1)
+    engine = PyTorchBackend(model, "cpu", "bf16")
+    engine.warmup()
+    off = (engine(*clip(0)).softmax(-1) - expected).abs().max().item()
+    assert off < 0.02, f"off by {off:.4f}"
+
+
 @pytest.mark.parametrize("settings", [("temporal=adapters",), ("fusion=concatenation",), ("modalities=face",)])
 def test_where_frames_cannot_be_kept_the_stream_computes_windows_whole(settings, clips):
     config = from_assignments(SMALL, settings, "--model")

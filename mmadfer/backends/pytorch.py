@@ -44,7 +44,7 @@ class PyTorchBackend(Backend):
         self._dtype = _DTYPES[self.precision]
         self.device = str(self._device)
         self.description = f"PyTorch {self.precision} on {device_name(self._device)}"
-        encoders: tuple[nn.Module, ...] = (model.face, model.audio, model.fusion)
+        encoders: tuple[nn.Module, ...] = (model.face, model.audio, model.fusion, model.adapters)
         for module in encoders:
             module.to(self._dtype)
         self._model = model.to(self._device).eval()
