@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.input import cpu_name
+from benchmarks.machine import cpu_name
 from export import builder
 from mmadfer import graph
 from mmadfer.config import InputSpec

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import pathlib
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 import psutil
 import torch
 
+from benchmarks.clip import CLIP
 from export import builder
 from export.int8 import Sample, answer, calibrate, pick_windows, samples
 from mmadfer import cli, storage
@@ -24,8 +24,6 @@ from mmadfer.backends import Backend, load_backend
 from mmadfer.backends.openvino import OpenVINOBackend
 from mmadfer.config import InputSpec
 from mmadfer.model import MMADFER, untrained_model
-
-CLIP = pathlib.Path(__file__).parent.parent / "tests" / "data" / "clips" / "derived_face_jfk_6s_44k.mp4"
 
 
 @dataclass(frozen=True)
@@ -151,11 +149,12 @@ def _load(model: MMADFER, engine: Engine) -> Backend:
     try:
         return load_backend(model, engine.backend, engine.device, engine.precision)
     except FileNotFoundError:  # calibration or engine build, which a user does once, by a command
-        _prepare(model, engine)
+        prepare(model, engine)
         return load_backend(model, engine.backend, engine.device, engine.precision)
 
 
-def _prepare(model: MMADFER, engine: Engine) -> None:
+def prepare(model: MMADFER, engine: Engine) -> None:
+    """Calibrate ``model`` for int8, or build its engine, into the cache, as ``engine`` needs it."""
     if engine.precision == "int8":
         graphs = storage.graphs_of(model)
         reference = OpenVINOBackend(graphs, "fp32")

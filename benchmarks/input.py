@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pathlib
 import platform
 import statistics
 import time
@@ -21,16 +20,14 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks.clip import FPS, jpegs, sound
 from benchmarks.machine import cpu_name
 from mmadfer.config import InputSpec
 from mmadfer.faces import FaceTracker, crop
 from mmadfer.logmel import LogMel
-from mmadfer.media import open_media
-from mmadfer.preprocess import model_inputs, resample
+from mmadfer.preprocess import model_inputs
 from mmadfer.stream import AVWindow
 
-CLIPS = pathlib.Path(__file__).parent.parent / "tests" / "data" / "clips"
-FPS = 15
 RATE = 48_000
 TARGET_MS = 15.0
 
@@ -56,33 +53,15 @@ def one_core() -> None:
     torch.set_num_threads(1)
 
 
-def jpegs(name: str) -> list[np.ndarray]:
-    """Return a clip's frames as 640 x 480 JPEG files, scaled and cut to that size."""
-    files = []
-    for _, rgb in open_media(CLIPS / name).frames():
-        scale = max(640 / rgb.shape[1], 480 / rgb.shape[0])
-        large = cv2.resize(rgb, None, fx=scale, fy=scale)
-        left = (large.shape[1] - 640) // 2
-        bgr = cv2.cvtColor(large[:480, left : left + 640], cv2.COLOR_RGB2BGR)
-        files.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 80])[1])
-    return files
-
-
-def speech() -> np.ndarray:
-    """Return 11 s of speech `(2, samples)` at `RATE`."""
-    file = open_media(CLIPS / "jfk.flac")
-    return resample(np.concatenate([w for _, w in file.audio()], axis=1), file.sample_rate, RATE).numpy()
-
-
 def measure(name: str, seconds: float, spec: InputSpec) -> Stopwatch:
     """Return the times of the steps over ``seconds`` of a camera that shows the clip ``name`` again and again."""
-    files, sound, watch = jpegs(name), speech(), Stopwatch()
+    files, speech, watch = jpegs(name), sound("jfk.flac", RATE), Stopwatch()
     tracker = FaceTracker(spec)
     window, columns = AVWindow(spec, tracker), LogMel(RATE)
     share = RATE // FPS
     for k in range(round(seconds * FPS)):
-        now, at = k / FPS, (k * share) % (sound.shape[1] - share)
-        chunk = sound[:, at : at + share]
+        now, at = k / FPS, (k * share) % (speech.shape[1] - share)
+        chunk = speech[:, at : at + share]
         with watch.step("frame"):
             with watch.step("decode JPEG"):
                 rgb = cv2.imdecode(files[2 * k % len(files)], cv2.IMREAD_COLOR_RGB)

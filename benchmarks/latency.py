@@ -3,28 +3,27 @@
 Untrained weights at full size with gates set (`--gate`), so that the branches see each other; windows of a real clip.
 Each engine runs in a process of its own and in turn with PyTorch in float32, whose exact pass is what ratios refer to:
 reference, exact pass, steps, reference, ... A step encodes one new frame; its error is the engine's own, against
-PyTorch in float32 with the same kept frames. What keeping frames costs is measured by `benchmarks.streaming`.
+PyTorch in float32 with the same kept frames. What keeping frames costs is measured by `benchmarks.streaming`. Then the
+whole app, from capture to the answer on the page, as by `benchmarks.end_to_end`.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks import end_to_end, picture
+from benchmarks.app_process import Setting
 from benchmarks.engine_process import Engine, EngineProcess, NotAvailable, running
-from benchmarks.machine import machine, say
+from benchmarks.machine import in_words, machine, say, write_json
 from export.int8 import Sample
 from mmadfer import cli
-from mmadfer.config import IMAGE_SIZES
 
 REFERENCE = Engine("pytorch", "fp32")
 ENGINES = (
@@ -72,26 +71,32 @@ class Row:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table and write the files; returns the exit code."""
     parser = cli.Parser("python -m benchmarks.latency", "Time of the model in every engine, exact and by steps.")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[224, 160, 112], metavar="PX", help="face sizes")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=end_to_end.DEFAULT_SIZES, metavar="PX", help="face sizes"
+    )
     backends = sorted({engine.backend for engine in ENGINES})
     parser.add_argument("--backends", nargs="+", default=backends, choices=backends, help="backends to measure")
     parser.add_argument("--precisions", nargs="+", default=[], help="precisions to measure; all where not given")
     parser.add_argument("--runs", type=int, default=7, metavar="N", help=f"exact passes, with {STEPS} steps each")
     parser.add_argument("--gate", type=float, default=0.3, help="gates of the untrained weights")
     parser.add_argument("--cache", metavar="FOLDER", help="graphs to use and keep; an empty one an engine if not given")
+    parser.add_argument("--no-end-to-end", dest="end_to_end", action="store_false", help="leave the whole app out")
+    parser.add_argument(
+        "--seconds", type=float, default=end_to_end.DEFAULT_SECONDS, help="length of each run of the whole app, s"
+    )
     parser.add_argument("--json", metavar="FILE", help="file to write the figures to")
     parser.add_argument("--plot", metavar="FILE.png", help="picture to draw")
     return cli.run(parser, _measure_all, argv)
 
 
 def _measure_all(arguments: argparse.Namespace) -> int:
-    if arguments.runs < 1 or not set(arguments.sizes) <= set(IMAGE_SIZES):
-        raise ValueError(f"--runs must be at least 1 and --sizes among {IMAGE_SIZES} px")
+    end_to_end.check(arguments.seconds, arguments.sizes)
+    if arguments.runs < 1:
+        raise ValueError(f"--runs must be at least 1, got {arguments.runs}")
     precisions = arguments.precisions or {engine.precision for engine in ENGINES}
     wanted = [engine for engine in ENGINES if engine.backend in arguments.backends and engine.precision in precisions]
     about = machine()
-    hardware = f"{about['cpu']}, {about['cores']} cores, {about['gpu']}"
-    say(f"{hardware}, load {about['load']} before the start; {about['versions']}\n")
+    say(f"{in_words(about)}\n")
     say(HEADER)
     rows: list[Row] = []
     for size in arguments.sizes:
@@ -99,12 +104,23 @@ def _measure_all(arguments: argparse.Namespace) -> int:
             rows += (found := measure(engine, size, arguments.gate, arguments.runs, arguments.cache))
             for row in found:
                 say(line(row))
+    shown = _end_to_end(arguments) if arguments.end_to_end else []
     if arguments.json:
-        content = {"command": sys.argv[1:], "machine": about, "rows": [dataclasses.asdict(row) for row in rows]}
-        Path(arguments.json).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        write_json(arguments.json, about, rows=rows, end_to_end=shown)
     if arguments.plot:
-        plot(rows, hardware, arguments.plot)
+        picture.draw(arguments.plot, in_words(about), rows, shown)
     return 0
+
+
+def _end_to_end(arguments: argparse.Namespace) -> list[end_to_end.Row]:
+    """Measure the whole app as `benchmarks.end_to_end` does, with the engine that it chooses itself."""
+    settings = [
+        Setting(Engine("auto", precision, "auto"), size)
+        for size in arguments.sizes
+        for precision in arguments.precisions or end_to_end.DEFAULT_PRECISIONS
+    ]
+    say(f"\nThe whole app, from capture to the answer on the page, {arguments.seconds:g} s each\n")
+    return end_to_end.measure_all(settings, arguments.seconds, arguments.cache)
 
 
 def measure(engine: Engine, size: int, gate: float, runs: int, cache: str | None) -> list[Row]:
@@ -190,46 +206,6 @@ def line(row: Row) -> str:
         f"{row.cold_s:.1f} / {row.warm_s:.1f}",
     )
     return f"| {row.engine} | {row.size} | {row.kind} | {' | '.join(cells)} |"
-
-
-def plot(rows: Sequence[Row], title: str, path: str) -> None:
-    """Draw the medians of ``rows`` that have any, one panel a size, and write the picture to ``path``.
-
-    Raises ImportError where Matplotlib is not installed, OSError or ValueError where the picture cannot be written.
-    """
-    try:
-        import matplotlib
-    except ModuleNotFoundError as error:
-        raise ImportError("--plot needs the package matplotlib: pip install 'mmadfer[test]'") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    measured = [row for row in rows if row.median_ms is not None]
-    sizes = sorted({row.size for row in measured}, reverse=True)
-    columns = max(1, len(sizes))
-    figure, panels = pyplot.subplots(
-        1, columns, figsize=(4.5 * columns + 1, 4), sharey=True, squeeze=False, layout="constrained"
-    )
-    for panel, size in zip(panels[0], sizes, strict=False):
-        _draw(panel, [row for row in measured if row.size == size])
-        panel.set_title(f"{size} px")
-    figure.suptitle(title, fontsize=9)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-
-
-def _draw(panel: Any, rows: Sequence[Row]) -> None:
-    engines = list(dict.fromkeys(row.engine for row in rows))[::-1]
-    for offset, kind, color in ((0.2, "exact", "#33658a"), (-0.2, "step", "#f26419")):
-        chosen = [row for row in rows if row.kind == kind]
-        places = [engines.index(row.engine) + offset for row in chosen]
-        bars = panel.barh(places, [row.median_ms for row in chosen], height=0.38, color=color, label=kind)
-        panel.bar_label(bars, [f"{row.median_ms:.0f} ms, {row.ratio:.1f} x" for row in chosen], padding=3, fontsize=8)
-    panel.set_yticks(range(len(engines)), engines)
-    panel.set_xscale("log")
-    panel.set_xlabel("median, ms")
-    panel.margins(x=0.25)
-    panel.legend(loc="lower right", fontsize=8)
 
 
 if __name__ == "__main__":

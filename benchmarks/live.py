@@ -10,9 +10,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import pathlib
-import platform
 import socket
 import subprocess
 import sys
@@ -28,12 +26,13 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.browser import chromium, open_live
+from benchmarks.machine import in_words, machine
 from demo.app import App
 from demo.session import Session
-from tests.live_support import FollowingRecognizer, chromium_arguments, fake_devices
+from tests.live_support import FollowingRecognizer
 
 ROOT = pathlib.Path(__file__).parent.parent
-CLIP = ROOT / "tests" / "data" / "clips" / "derived_face_jfk_6s_44k.mp4"
 PARTS = ("fast", "slow", "tabs", "memory", "ready")
 SETTLE = 4.0
 
@@ -48,7 +47,7 @@ def main() -> int:
     parts = arguments.parts or PARTS
     if unknown := set(parts) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    print(f"machine: {machine()}\n\n| measurement | figure | wanted |\n|---|---|---|", flush=True)
+    print(f"machine: {in_words(machine())}\n\n| measurement | figure | wanted |\n|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder, chromium(pathlib.Path(folder)) as browser:
         if "fast" in parts:
             run_input(browser, "model at full speed", 0.0, 1, arguments.seconds)
@@ -63,33 +62,9 @@ def main() -> int:
     return 0
 
 
-def machine() -> str:
-    """Return CPU, cores, what else runs on them, and Python."""
-    info = pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    load = psutil.getloadavg()[0]
-    return f"{name}, {os.cpu_count()} cores, load {load:.1f} before the start, Python {platform.python_version()}"
-
-
 def row(measurement: str, figure: str, wanted: str) -> None:
     """Print one line of the table."""
     print(f"| {measurement} | {figure} | {wanted} |", flush=True)
-
-
-@contextmanager
-def chromium(folder: pathlib.Path) -> Iterator[Any]:
-    """Start a Chromium whose camera and microphone play the clip."""
-    import shutil
-
-    from playwright.sync_api import sync_playwright
-
-    camera, microphone = fake_devices(CLIP, folder)
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=path, args=chromium_arguments(camera, microphone))
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -101,9 +76,7 @@ def live(browser: Any, delay: float, tabs: int) -> Iterator[tuple[App, list[Any]
     pages = [browser.new_context().new_page() for _ in range(tabs)]
     try:
         for page in pages:
-            page.goto(url)
-            page.get_by_role("button", name="Start").click(timeout=60_000)
-            page.wait_for_selector(".mm-live[data-phase=live]", timeout=60_000)
+            open_live(page, url)
         pages[0].wait_for_timeout(1000 * SETTLE)
         yield app, pages
     finally:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
+import json
 import os
 import pathlib
 import platform
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,6 +39,19 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
+
+
+def in_words(about: dict[str, Any]) -> str:
+    """Return what `machine` said before a measurement as one line."""
+    hardware = f"{about['cpu']}, {about['cores']} cores, {about['gpu']}"
+    return f"{hardware}, load {about['load']} before the start; {about['versions']}"
+
+
+def write_json(path: str, about: dict[str, Any], **tables: Sequence[Any]) -> None:
+    """Write ``tables`` of dataclasses to ``path``, with the command and what `machine` said. Raises OSError."""
+    rows = {name: [dataclasses.asdict(row) for row in table] for name, table in tables.items()}
+    content = {"command": sys.argv[1:], "machine": about, **rows}
+    pathlib.Path(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def say(text: str) -> None:

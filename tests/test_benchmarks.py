@@ -5,10 +5,11 @@ import json
 
 import pytest
 import torch
+from test_benchmarks_end_to_end import whole
 from test_graph import stressed_model
 from test_recognizer import SPEC
 
-from benchmarks import latency, streaming
+from benchmarks import end_to_end, latency, streaming
 from benchmarks.engine_process import NotAvailable, Started
 from export.int8 import Sample
 
@@ -61,14 +62,40 @@ def test_latency_writes_figures_and_picture(monkeypatch, tmp_path, capsys):
         latency, "measure", lambda engine, size, *_: [dataclasses.replace(r, size=size) for r in rows()]
     )
     files = [tmp_path / "latency.json", tmp_path / "latency.png"]
-    arguments = ["--sizes", "112", "224", "--backends", "openvino", "--precisions", "bf16"]
+    monkeypatch.setattr(
+        end_to_end, "measure", lambda setting, seconds, cache: [whole(setting.size, setting.engine.precision, seconds)]
+    )
+    arguments = ["--sizes", "112", "224", "--backends", "openvino", "--precisions", "bf16", "--seconds", "7"]
     assert latency.main([*arguments, "--json", str(files[0]), "--plot", str(files[1])]) == 0
-    assert capsys.readouterr().out.count("| openvino bf16 |") == 4
+    out = capsys.readouterr().out
+    assert (out.count("| openvino bf16 |"), out.count("| bf16 | 112 |"), out.count("| bf16 | 224 |")) == (4, 1, 1)
     found = json.loads(files[0].read_text())
+    assert [(row["size"], row["seconds"]) for row in found["end_to_end"]] == [(112, 7), (224, 7)]
     assert [row["size"] for row in found["rows"]] == [112, 112, 224, 224]
     assert found["machine"]["cores"] >= 1
     assert files[1].read_bytes().startswith(b"\x89PNG")
-    assert latency.main(["--sizes", "100"]) == 2
+
+
+def test_latency_without_the_whole_app(monkeypatch, tmp_path):
+    monkeypatch.setattr(latency, "measure", lambda *_: rows())
+    monkeypatch.delattr(end_to_end, "measure_all")
+    file = tmp_path / "latency.json"
+    arguments = ["--sizes", "112", "--backends", "openvino", "--precisions", "bf16", "--no-end-to-end"]
+    assert latency.main([*arguments, "--json", str(file), "--plot", str(tmp_path / "latency.png")]) == 0
+    assert json.loads(file.read_text())["end_to_end"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sizes", "100"], "--sizes must be among (112, 160, 224) px, got 100"),
+        (["--runs", "0"], "--runs must be at least 1, got 0"),
+        (["--seconds", "0"], "--seconds must be 1 to 3600, got 0"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_end_with_one_sentence(arguments, words, capsys):
+    assert latency.main(arguments) == 2
+    assert capsys.readouterr().err == f"python -m benchmarks.latency: {words}\n"
 
 
 def hop(time, new_frames, exact, step):

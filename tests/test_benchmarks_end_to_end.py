@@ -1,0 +1,160 @@
+"""The benchmark of the whole app: what it sums up and writes, and that page and client measure a running app."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+
+import numpy as np
+import pytest
+from live_support import FollowingRecognizer
+from test_recognizer import small_model, window
+
+from benchmarks import app_process, client, end_to_end, watchers
+from benchmarks.app_process import Answer, Setting, Snapshot, StartedApp
+from benchmarks.engine_process import Engine, NotAvailable
+from demo.app import App
+from demo.protocol import SoundMessage, parse_binary
+
+SETTING = Setting(Engine("auto", "bf16", "auto"), 112)
+
+
+class FakeApp:
+    """An app of which no process runs; ``snapshots`` are taken in turn."""
+
+    def __init__(self, url="", snapshots=(), setting=SETTING):
+        self.started = StartedApp(url, "a fake engine", 112, 0.2)
+        self.setting = setting
+        self._snapshots = iter(snapshots)
+
+    def snapshot(self):
+        return next(self._snapshots)
+
+
+def whole(size, precision="bf16", seconds=10.0):
+    """Return a row of an app that answered 20 times in ``seconds``: every second time with the sound encoded."""
+    app = FakeApp()
+    answers = [Answer(1 + k % 2, k % 2 == 0, 100.0 + k % 2) for k in range(20)]
+    before, after = Snapshot(100.0, 5.0, 30, []), Snapshot(100.0 + seconds, 5.0 + seconds / 2, 180, answers)
+    seen = watchers.Seen([0.3] * 10 + [0.5] * 10, [0.31] * 20, cpu_s=0.1 * seconds)
+    return end_to_end.summary(end_to_end.Row(precision, size, "browser", "page here"), app, before, after, seen)
+
+
+def test_summary_is_of_the_time_between_the_snapshots():
+    row = whole(112)
+    assert (row.answers_per_s, row.asked_per_s, row.frames_per_s) == (2.0, 5.0, 15.0)
+    assert (row.p50_ms, row.p95_ms, row.drawn_p50_ms) == pytest.approx((400, 500, 310))
+    assert (row.new_frames, row.new_sound, row.new_frames_counts) == (1.5, 0.5, {1: 10, 2: 10})
+    assert (row.model_p50_ms, row.model_p95_ms) == (100.5, 101)
+    assert (row.server_cpu, row.watcher_cpu) == pytest.approx((0.5, 0.1))
+    line = "| bf16 | 112 | browser | page here | 2.00 (5.00) | 400 / 500 | 100 / 101 | 1.50, 50% | 15.0 | 50 / 10 |"
+    assert end_to_end.line(row) == line
+    assert line.count("|") == end_to_end.HEADER.splitlines()[1].count("|")
+
+
+def test_an_app_that_never_answers_has_a_row_too():
+    nothing = Snapshot(10.0, 1.0, 0, [])
+    app, blank = FakeApp(), end_to_end.Row("fp32", 224, "clip", "client")
+    row = end_to_end.summary(blank, app, Snapshot(0.0, 0.0, 0, []), nothing, watchers.Seen([], [], 0.0))
+    assert (row.answers_per_s, row.p50_ms, row.new_frames) == (0, None, None)
+    assert "| 0.00 (5.00) | - / - | - / - | - |" in end_to_end.line(row)
+
+
+def test_the_page_notes_are_on_the_clock_of_the_answers():
+    shown = [{"time": 50.0, "written": 3.4, "drawn": 3.5}, {"time": 50.2, "written": 3.7, "drawn": None}]
+    seen = watchers.seen_on_page(shown, 47.0, 1.5)
+    assert seen.written == pytest.approx([0.4, 0.5])
+    assert seen.drawn == pytest.approx([0.5])
+    assert seen.cpu_s == 1.5
+
+
+def test_the_client_sends_in_real_time_what_a_page_would():
+    files, samples = [b"\xff\xd8" + bytes([k]) for k in range(3)], np.arange(1000, dtype="<i2")
+    sent = list(itertools.islice(client.blocks(20.0, samples, 16_000), 3))
+    parsed = [parse_binary(message) for _, message in sent]
+    assert all(isinstance(block, SoundMessage) for block in parsed)
+    assert [block.index for block in parsed] == [0, 512, 1024]
+    assert [due for due, _ in sent] == pytest.approx([20.032, 20.064, 20.096])
+    np.testing.assert_array_equal(np.concatenate([b.samples for b in parsed]), np.resize(samples, 1536))
+    dues = [due for due, _ in itertools.islice(client.frames(20.0, files), 16)]
+    assert dues[15] - dues[0] == pytest.approx(1.0)
+
+
+def test_all_that_is_measured_is_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(
+        end_to_end, "measure", lambda setting, seconds, cache: [whole(setting.size, setting.engine.precision, seconds)]
+    )
+    files = [tmp_path / "whole.json", tmp_path / "whole.png"]
+    arguments = ["--sizes", "160", "112", "--seconds", "9", "--json", str(files[0]), "--plot", str(files[1])]
+    assert end_to_end.main(arguments) == 0
+    assert capsys.readouterr().out.count("| browser | page here | 2.22") == 4
+    found = json.loads(files[0].read_text())
+    measured = [(row["size"], row["precision"], row["seconds"]) for row in found["rows"]]
+    assert measured == [(160, "bf16", 9), (160, "int8", 9), (112, "bf16", 9), (112, "int8", 9)]
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_run_is_listed_with_its_reason(monkeypatch):
+    def refuse(*_):
+        raise NotAvailable("there is no GPU")
+
+    monkeypatch.setattr(end_to_end, "running_app", refuse)
+    rows = end_to_end.measure(SETTING, 1.0, None)
+    words = "| bf16 | 112 | browser | page here, client | not available: there is no GPU | | | | | |"
+    assert [end_to_end.line(row) for row in rows] == [words]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sizes", "100", "90"], "--sizes must be among (112, 160, 224) px, got 90, 100"),
+        (["--seconds", "0.5"], "--seconds must be 1 to 3600, got 0.5"),
+        (["--weights", "nowhere.pth"], "nowhere.pth"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_end_with_one_sentence(arguments, words, capsys):
+    assert end_to_end.main(arguments) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+
+
+def test_the_recorder_notes_answers_and_no_checks():
+    recorder = app_process.Recorder(small_model(), "pytorch", "cpu", "fp32")
+    recorder.answers = []
+    step = recorder.streaming_step()
+    prediction = recorder.predict(window(), step)
+    recorder.predict(window())
+    assert recorder.answers == [Answer(16, True, prediction.latency_ms)]
+
+
+@pytest.fixture(params=["browser", "clip"])
+def app(request, clips, monkeypatch):
+    """An app with a quick stand-in for the model, as `benchmarks.app_process` would run it, and its source."""
+    monkeypatch.setattr(watchers, "SETTLE", 1.0)
+    source = request.param if request.param == "browser" else str(clips / "derived_face_jfk_6s_44k.mp4")
+    made = App(source, load=FollowingRecognizer)
+    url = made.launch()
+    made.load()
+
+    def snapshot():
+        return Snapshot(time.monotonic(), 0.0, made.server.sessions[-1].counters.frames, [])
+
+    fake = FakeApp(url, setting=Setting(SETTING.engine, 112, request.param))
+    fake.snapshot = snapshot
+    yield fake
+    made.close()
+
+
+@pytest.mark.parametrize("name", [pytest.param("page here", marks=pytest.mark.browser), "client"])
+def test_a_watcher_measures_a_running_app(app, name):
+    before, after, seen = watchers.WATCHERS[name](app, 3.0)
+    assert after.time - before.time >= 2.9
+    assert after.frames - before.frames > 5
+    assert len(seen.written) > 2
+    assert all(0 < delay < 3 for delay in seen.written), seen.written
+    assert 0 < seen.cpu_s < 30
+    late = [drawn - written for drawn, written in zip(seen.drawn, seen.written, strict=False)]
+    assert all(wait > 0 for wait in late), late
+    assert bool(late) == (name == "page here")
