@@ -1,4 +1,4 @@
-"""``python -m mmadfer.predict FILE... [--csv OUT]``: emotions over recorded clips, one line per hop."""
+"""``python -m mmadfer.predict FILE... [--csv OUT | --out OUT.parquet]``: emotions over recorded clips."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ from mmadfer.backends import BACKENDS, PRECISIONS
 from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
 
+_UNTRAINED = "UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights.\n"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Predict over the files named; returns the exit code."""
     parser = cli.Parser("python -m mmadfer.predict", "Recognise emotions in clips: one line per hop.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="video, or sound alone")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="video, or sound alone; with --out also folders")
     parser.add_argument("--csv", metavar="OUT", help="file to write; standard output where not given")
+    parser.add_argument(
+        "--out",
+        metavar="OUT.parquet",
+        help="score all clips by several workers into this file; run again to go on after an interruption",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="with --out: one a GPU, or per 4 cores, if not given")
+    parser.add_argument("--address", help="with --out: of a Ray cluster, as HOST:PORT or auto; else this machine alone")
     parser.add_argument(
         "--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given"
     )
@@ -36,7 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    if arguments.out:
+        return _score(arguments)
+    if arguments.workers or arguments.address:
+        raise ValueError("--workers and --address belong to --out; name a file to write with it")
     for name in arguments.files:  # before the model is loaded: a misspelt name should not cost half a minute
+        if Path(name).is_dir():
+            raise ValueError(f"{name} is a folder; score its clips with --out results.parquet")
         if not Path(name).is_file():
             raise FileNotFoundError(f"there is no file {name}")
         if arguments.csv and Path(arguments.csv).resolve() == Path(name).resolve():
@@ -46,7 +61,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     )
     sys.stderr.write(f"{recognizer.describe()}\n")
     if not recognizer.info.trained:
-        sys.stderr.write("UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights.\n")
+        sys.stderr.write(_UNTRAINED)
     failed = False
     with _open_output(arguments.csv) as out:
         table = CsvTable(out, recognizer)
@@ -58,6 +73,29 @@ def _predict(arguments: argparse.Namespace) -> int:
                 sys.stderr.write(f"python -m mmadfer.predict: {cli.sentence(error)}\n")
                 failed = True
     return cli.USAGE_ERROR if failed else 0
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    if arguments.csv:
+        raise ValueError("give either --csv or --out, not both")
+    try:
+        from mmadfer import scoring
+        from mmadfer.score_worker import Job
+    except ModuleNotFoundError as error:
+        raise ImportError(f"--out needs the package {error.name}: pip install 'mmadfer[train]'") from error
+    job = Job(arguments.weights, arguments.backend, arguments.device, arguments.precision, arguments.hop)
+    clips, left_out = scoring.find_clips(arguments.files)
+    if left_out:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in left_out.most_common())
+        sys.stderr.write(f"no clips by their names, left out: {counts}\n")
+    if arguments.weights is None:
+        sys.stderr.write(_UNTRAINED)
+    done = scoring.score(clips, arguments.out, job, arguments.workers, arguments.address)
+    sys.stderr.write(f"{done or 'all clips were scored before'}\n{arguments.out}: {len(clips)} clips\n")
+    if done and done.failed:
+        sys.stderr.write(f"python -m mmadfer.predict: {done.failed} clips failed; the column error says why\n")
+        return cli.USAGE_ERROR
+    return 0
 
 
 @contextlib.contextmanager

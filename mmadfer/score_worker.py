@@ -1,0 +1,90 @@
+"""One worker of a scoring run: a recogniser that answers one clip after another."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmadfer import cli
+from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.score_parts import encoded, failed_rows, scored_rows
+
+_TRIES = 2
+"""Of a clip whose worker dies: it may have been the victim of another, but must not end worker upon worker."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker of a run shares; arguments of `EmotionRecognizer.from_pretrained`, and the hop."""
+
+    weights: str | None
+    backend: str
+    device: str
+    precision: str
+    hop: float | None
+    """s; None: the weights' own."""
+    threads: int = 1
+    """Threads of one worker's model: all workers together have one for each core."""
+    run: str = ""
+    """Tells one run from the others."""
+
+    def __post_init__(self) -> None:
+        if self.hop is not None and not 0 < self.hop < math.inf:
+            raise ValueError(f"hop must be above 0 seconds, got {self.hop}; give a finite number of seconds")
+
+
+class ScoreWorker:
+    """Scores clips; the class that each actor of the pool is made of."""
+
+    def __init__(self, job: Job) -> None:
+        """Load the recogniser of ``job``. Where that fails, every clip is answered with the reason."""
+        torch.set_num_threads(job.threads)
+        self._job = job
+        self._useless = ""
+        try:
+            self._recognizer = EmotionRecognizer.from_pretrained(job.weights, job.backend, job.device, job.precision)
+            self._recognizer.warmup()
+        except (OSError, ValueError, ImportError, RuntimeError) as error:
+            # Raised here, it would be tried again and again, and reach the user as a page of Ray's own words.
+            self._useless = cli.sentence(error)
+
+    def __call__(self, clip: Mapping[str, Any]) -> dict[str, Any]:
+        """Score one clip: {"name": as the table says it, "path": to open, "key": of its part}.
+
+        Returns {"key", "part": Parquet bytes, "failed", "video_s": seconds scored, "busy_s": seconds it took,
+        "useless": why this worker can score nothing at all, else ""}.
+        """
+        if self._useless:
+            return {"key": clip["key"], "part": b"", "failed": True, "video_s": 0.0, "busy_s": 0.0,
+                    "useless": self._useless}  # fmt: skip
+        start, name = time.perf_counter(), str(clip["name"])
+        recognizer, seconds, failed = self._recognizer, 0.0, False
+        tries = Path(tempfile.gettempdir()) / f"mmadfer-{self._job.run}-{clip['key']}"
+        try:
+            _count_try(tries)
+            predictions = recognizer.predict_file(os.fspath(clip["path"]), self._job.hop)
+            rows = scored_rows(name, predictions, recognizer.info)
+            seconds = predictions[-1].time
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:  # one clip's trouble is a row, not the end
+            rows = failed_rows(name, cli.sentence(error).replace(str(clip["path"]), name), recognizer.info)
+            failed = True
+        tries.unlink(missing_ok=True)
+        part = encoded(rows, recognizer.spec.labels, recognizer.describe())
+        busy = time.perf_counter() - start
+        return {"key": clip["key"], "part": part, "failed": failed, "video_s": seconds, "busy_s": busy, "useless": ""}
+
+
+def _count_try(tries: Path) -> None:
+    """Add to the tries noted in a file, which outlives this process. Raises ValueError where they are used up."""
+    with open(tries, "ab") as file:
+        if file.tell() >= _TRIES:
+            raise ValueError(f"its worker died {_TRIES} times: it crashes the decoder, or memory is too short for it")
+        file.write(b".")

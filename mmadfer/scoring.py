@@ -1,0 +1,195 @@
+"""Thousands of clips scored by a pool of workers into one Parquet file; an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mmadfer import ray_pool, weights
+from mmadfer.data.folder import VIDEO_SUFFIXES
+from mmadfer.data.listing import natural
+from mmadfer.lazy_model import LazyModel
+from mmadfer.score_parts import ScoredParts, encoded, failed_rows
+from mmadfer.score_worker import Job
+
+SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma")
+_NO_ANSWER = "there was no answer, through a mistake in the program: please report it, with Ray's log"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A file to be scored."""
+
+    name: str
+    """As the user named it, or inside of the folder as the user named that."""
+    path: Path
+    """The whole path."""
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What one run did, and how fast once its first worker was ready."""
+
+    scored: int
+    failed: int
+    video_s: float
+    """Length of the clips scored, s."""
+    seconds: float
+    """From the first worker's being ready to the last answer."""
+    startup_s: float
+    """Until the first worker was ready: starting Ray, importing, loading the weights."""
+    workers: int
+
+    def figures(self) -> dict[str, float]:
+        """Return everything, and the rates, as it goes into the result's metadata."""
+        return {**asdict(self), "clips_per_s": self.scored / self.seconds, "video_s_per_s": self.video_s / self.seconds}
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        figures = self.figures()
+        return (
+            f"{self.scored} clips scored and {self.failed} failed in {self.seconds:.1f} s by {self.workers} "
+            f"worker{'s' if self.workers > 1 else ''}: {figures['clips_per_s']:.2f} clips/s, "
+            f"{figures['video_s_per_s']:.1f} s of video a second; {self.startup_s:.1f} s to start"
+        )
+
+
+def find_clips(names: Iterable[str]) -> tuple[list[Clip], Counter[str]]:
+    """Return the files named and those in folders named, each once, and how many were left out, by suffix.
+
+    In a folder, at any depth, a file is a clip by its suffix. Raises FileNotFoundError for a name where nothing is,
+    ValueError where there is no clip at all.
+    """
+    clips, left_out = dict[Path, Clip](), Counter[str]()
+    for name in names:
+        root = Path(name)
+        if not root.exists():
+            raise FileNotFoundError(f"there is no file or folder {name}")
+        if root.is_file():
+            clips.setdefault(root.resolve(), Clip(name, root.resolve()))
+            continue
+        for path in sorted(root.rglob("*"), key=lambda path: natural(path.as_posix())):
+            if not path.is_file():
+                continue
+            if path.name.startswith(".") or path.suffix.lower() not in (*VIDEO_SUFFIXES, *SOUND_SUFFIXES):
+                left_out[path.suffix or path.name] += 1
+            else:
+                clips.setdefault(path.resolve(), Clip(str(path), path.resolve()))
+    if not clips:
+        raise ValueError(
+            f"there is no video or sound file in {', '.join(names)}; give files, or a folder that has some"
+        )
+    return list(clips.values()), left_out
+
+
+def score(
+    clips: Sequence[Clip],
+    out: str | os.PathLike[str],
+    job: Job,
+    workers: int | None = None,
+    address: str | None = None,
+) -> Throughput | None:
+    """Score ``clips`` into the Parquet file ``out``: a row a hop, or one with the reason for a clip that failed.
+
+    Each clip's rows are kept in the folder ``out``.parts as they come; the next run leaves out what is there.
+
+    Args: workers: None: one for each GPU, or for every few cores; address: of a Ray cluster, None: this machine.
+    Returns what was done, None where nothing was left to do.
+    Raises ValueError, OSError or ImportError in one sentence; what is scored by then is kept.
+    """
+    if Path(out).suffix != ".parquet":
+        raise ValueError(f"the result must be called something.parquet, got {os.fspath(out)}")
+    if job.device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"workers share out all GPUs, but device {job.device!r} was given; choose auto, cpu or cuda")
+    if workers is not None and workers < 1:
+        raise ValueError(f"there must be 1 worker or more, got {workers}")
+    ray = ray_pool.import_ray()  # before the weights are read: what is missing should be told at once
+    model = _model(job.weights)
+    hop = model.spec.hop_seconds if job.hop is None else job.hop
+    job = replace(job, weights=_whole(job.weights), hop=hop, run=uuid.uuid4().hex)
+    with ScoredParts(Path(out), _settings(model, job)) as parts:
+        keyed = {parts.key(clip.name, clip.path): clip for clip in clips}
+        todo = {key: clip for key, clip in keyed.items() if not parts.is_scored(key)}
+        run = _Run(parts, todo, len(keyed))
+        done = None
+        if todo:
+            started = time.monotonic()
+            with ray_pool.cluster(ray, address):
+                pool = ray_pool.share(ray.nodes(), workers, job.device)
+                run.take(ray_pool.answers(ray, run.asked(), job, pool))
+            for clip_key in run.unanswered:
+                rows = failed_rows(todo[clip_key].name, _NO_ANSWER, model.info)
+                parts.add(clip_key, encoded(rows, model.spec.labels, ""), failed=True)
+            done = run.throughput(started, pool.workers)
+            parts.note_throughput(done.figures())
+        parts.write_result(keyed, model.spec.labels)
+    return done
+
+
+def _model(name_or_path: str | None) -> LazyModel:
+    return LazyModel.untrained() if name_or_path is None else LazyModel.of_file(weights.resolve(name_or_path))
+
+
+def _whole(name_or_path: str | None) -> str | None:
+    """Return a path that holds in a worker's folder too; a name stays, for each machine keeps its own files by it."""
+    return str(Path(name_or_path).resolve()) if name_or_path and Path(name_or_path).is_file() else name_or_path
+
+
+def _settings(model: LazyModel, job: Job) -> dict[str, Any]:
+    return {
+        "weights": f"{model.info.name}, SHA-256 {model.fingerprint}",
+        "backend": job.backend,
+        "precision": job.precision,
+        "hop": job.hop,
+        "version": importlib.metadata.version("mmadfer"),
+    }
+
+
+class _Run:
+    """One run: takes answers as they come, keeps each at once, and counts."""
+
+    def __init__(self, parts: ScoredParts, todo: Mapping[str, Clip], total: int) -> None:
+        self.unanswered = dict(todo)
+        self._parts, self._total = parts, total
+        self._scored = self._failed = 0
+        self._video_s = 0.0
+        self._ready = self._last = 0.0
+
+    def asked(self) -> list[dict[str, str]]:
+        return [{"key": key, "name": clip.name, "path": str(clip.path)} for key, clip in self.unanswered.items()]
+
+    def take(self, answers: Iterable[Mapping[str, Any]]) -> None:
+        bar = tqdm(total=self._total, initial=self._total - len(self.unanswered), unit="clip")
+        with bar:
+            for answer in answers:
+                if answer["useless"]:
+                    raise ValueError(f"no worker can start: {answer['useless']}")
+                self._last = time.monotonic()
+                self._ready = self._ready or self._last - answer["busy_s"]
+                self._parts.add(answer["key"], answer["part"], answer["failed"])
+                del self.unanswered[answer["key"]]
+                self._scored += not answer["failed"]
+                self._failed += answer["failed"]
+                self._video_s += answer["video_s"]
+                bar.update()
+                bar.set_postfix({"failed": self._failed}, refresh=False)
+
+    def throughput(self, started: float, workers: int) -> Throughput:
+        ready, last = self._ready or time.monotonic(), self._last or time.monotonic()
+        return Throughput(
+            scored=self._scored,
+            failed=self._failed + len(self.unanswered),
+            video_s=self._video_s,
+            seconds=max(last - ready, 1e-6),
+            startup_s=ready - started,
+            workers=workers,
+        )
