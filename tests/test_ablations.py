@@ -171,6 +171,17 @@ def test_frames_see_each_other_before_the_head_only_where_they_are_not_kept(row)
     )
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name.startswith("fusion")], ids=lambda row: row.name)
+def test_either_encoder_sees_the_other_where_there_is_fusion(row):
+    model = variant(row)
+    (frames, sound), (other_frames, other_sound) = clip(0), clip(1)
+    face_cls, audio_cls = model.encode(frames, sound)[:2]
+    fused = model.config.exchange != "none"
+    assert torch.equal(model.encode(frames, other_sound)[0], face_cls) != fused
+    last = torch.cat([frames[:, :-1], other_frames[:, -1:]], dim=1)  # every frame counts
+    assert torch.equal(model.encode(last, sound)[1], audio_cls) != fused
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name.startswith(("fusion", "time"))], ids=lambda r: r.name)
 def test_behind_closed_gates_each_variant_starts_as_the_frozen_encoders(row):
     config = from_assignments(SMALL, row.settings, "--model")
