@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -82,24 +83,25 @@ def test_crops_of_another_size_are_resized_and_sound_resampled(tmp_path):
 
 
 def test_faces_are_cut_as_the_live_app_cuts_them(tmp_path):
-    """Of a user's video, whole and a span of it; MAFW's without crops are named as MAFW names its frames."""
+    """Of a user's whole video, and of spans of it: each with a tracker that knows nothing of the clip before."""
     trees.put(trees.FACE, tmp_path / "own/a.mp4")
-    trees.text(tmp_path / "own/labels.csv", "path,label,start,end\na.mp4,anger,0.5,1.5\na.mp4,fear,,\n")
+    spans = {"a.mp4": (0.0, 9.0), "a.mp4@0-0.4": (0.0, 0.4), "a.mp4@0.5-1.5": (0.5, 1.5)}
+    rows = "a.mp4,anger,,\na.mp4,fear,0,0.4\na.mp4,fear,0.5,1.5\n"
+    trees.text(tmp_path / "own/labels.csv", f"path,label,start,end\n{rows}")
     assert prepare("folder", tmp_path / "own", tmp_path / "out", "--size", "96", "--quality", "100") == 0
-    prepared = PreparedSet(tmp_path / "out")
-    media, tracker = open_media(trees.FACE), FaceTracker(InputSpec())
-    frames = list(media.frames())
-    expected = [crop(rgb, tracker.update(rgb, t).box, 96) for t, rgb in frames]
-    tracker.close()
-    whole = next(i for i, clip in enumerate(prepared.clips) if clip.end is None)
-    assert prepared.clips[whole].num_frames == len(frames) == 72 and prepared.clips[whole].fps == pytest.approx(30)
-    for k, jpeg in enumerate(prepared.jpegs(whole, range(72))):
-        difference = np.abs(np.asarray(Image.open(io.BytesIO(jpeg))).astype(int) - expected[k]).mean()
-        assert difference < 2, f"picture {k}: mean difference {difference}"
-    span = prepared.clips[1 - whole]
-    assert span.num_frames == sum(0.5 <= t < 1.5 for t, _ in frames) and (span.start, span.end) == (0.5, 1.5)
-    sound = media.read_audio()[:, 22_050:66_150]
-    assert np.array_equal(prepared.log_mel(1 - whole), whole_log_mel(sound, 44_100).astype(np.float16))
+    prepared, media = PreparedSet(tmp_path / "out"), open_media(trees.FACE)
+    sound = media.read_audio()
+    for i, clip in enumerate(prepared.clips):
+        start, end = spans.pop(clip.clip_id)
+        with contextlib.closing(FaceTracker(InputSpec())) as tracker:
+            expected = [crop(rgb, tracker.update(rgb, t).box, 96) for t, rgb in media.frames() if start <= t < end]
+        assert clip.num_frames == len(expected) > 0 and clip.fps == pytest.approx(30)
+        for k, jpeg in enumerate(prepared.jpegs(i, range(len(expected)))):
+            difference = np.abs(np.asarray(Image.open(io.BytesIO(jpeg))).astype(int) - expected[k]).mean()
+            assert difference < 1, f"{clip.clip_id}, picture {k}: mean difference {difference}"
+        heard = whole_log_mel(sound[:, round(start * 44_100) : round(end * 44_100)], 44_100).astype(np.float16)
+        assert np.array_equal(prepared.log_mel(i), heard), clip.clip_id
+    assert not spans
 
 
 @pytest.mark.parametrize("name", ["ferv39k", "crema_d", "ravdess"])
