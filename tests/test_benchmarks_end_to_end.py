@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import time
@@ -103,6 +104,21 @@ def test_what_cannot_run_is_listed_with_its_reason(monkeypatch):
     rows = end_to_end.measure(SETTING, 1.0, None)
     words = "| bf16 | 112 | browser | page here, client | not available: there is no GPU | | | | | |"
     assert [end_to_end.line(row) for row in rows] == [words]
+
+
+def test_without_a_browser_the_client_still_measures(monkeypatch):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+    def missing(_):
+        raise sync_api.Error("Executable doesn't exist at /nowhere\nRun playwright install")
+
+    pause = Snapshot(0.0, 0.0, 0, []), Snapshot(2.0, 1.0, 30, [Answer(1, True, 50.0)])
+    monkeypatch.setattr(end_to_end, "running_app", lambda *_: contextlib.nullcontext(FakeApp()))
+    monkeypatch.setattr(watchers.browser, "chromium", missing)
+    monkeypatch.setitem(watchers.WATCHERS, "client", lambda *_: (*pause, watchers.Seen([0.1], [], 0.2)))
+    page, client_row = end_to_end.measure(SETTING, 2.0, None)
+    assert "| page here | not available: the page did not run: Executable doesn't exist" in end_to_end.line(page)
+    assert (client_row.watcher, client_row.answers_per_s, client_row.reason) == ("client", 0.5, "")
 
 
 @pytest.mark.parametrize(
