@@ -59,6 +59,11 @@ class EmotionRecognizer:
         """Where the model runs, such as "cpu" or "cuda:0"."""
         return self._backend.device
 
+    @property
+    def engine(self) -> str:
+        """Engine, precision and device in words, such as "PyTorch bf16 on AMD EPYC"."""
+        return self._backend.description
+
     def describe(self) -> str:
         """Return weights, engine, precision and device in words, and why that engine where it was not named."""
         kind = self.info.name if self.info.trained else f"{self.info.name} weights"

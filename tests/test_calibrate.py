@@ -65,8 +65,10 @@ def test_no_other_temperature_is_likelier():
 def test_clips_that_settle_nothing_end_at_a_limit(sign, limit):
     logits, labels = np.eye(3) * sign, [0, 1, 2]  # always right, always wrong
     assert calibrate.fit_temperature(logits, labels) == pytest.approx(limit)
-    info = WeightsInfo(temperature=calibrate.fit_temperature(logits, labels))
-    assert "at its limit" in calibrate.report(logits, np.array(labels), (), info)
+    info = calibrate.calibrated(WeightsInfo("w", True), logits, labels, (1, 1, 2), 1.0)
+    assert info.temperature == 1.0
+    assert info.logit_bias == pytest.approx(calibrate.logit_bias((1, 1, 2), 1.0, 1.0))
+    assert "it stays 1" in calibrate.report(logits, np.array(labels), (), info)
 
 
 def test_logits_of_any_size_are_fitted():

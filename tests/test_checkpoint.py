@@ -138,6 +138,14 @@ def test_our_file_carries_spec_config_and_origin(ours):
     }
 
 
+def test_a_bias_for_another_number_of_classes_is_refused(tmp_path):
+    model = untrained_model(InputSpec(image_size=32), TINY)
+    model.info = WeightsInfo("w", logit_bias=(0.5, -0.5))
+    path = mmadfer.save_model(model, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="2 logit biases for 7 classes"):
+        mmadfer.load_model(path)
+
+
 class Bomb:
     """A pickle that would run code."""
 

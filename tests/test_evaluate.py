@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from finetune_support import SCRATCH, finetune
 from made_datasets import prepared_set
 from PIL import Image
 from test_model import TINY
@@ -21,8 +22,7 @@ from mmadfer.preprocess import frame_indices, frame_inputs
 from train import evaluate
 from train.predictions import UNTRAINED, load_predictions
 from train.protocols import CENTRE
-from train.record import RECORD
-from train.runs import WEIGHTS
+from train.record import RECORD, WEIGHTS
 
 LABELS = ("happiness", "sadness", "neutral")
 SPEC = InputSpec(image_size=32, labels=LABELS, sample_rate=16_000)
@@ -210,7 +210,7 @@ def make_run(folder, prepared, folds=FOLDS, **recipe):
         inside = folder / f"fold-{fold}"
         inside.mkdir(parents=True)
         mmadfer.save_model(model(seed=k, name=f"fold {fold}"), inside / WEIGHTS)
-        record = {"finished": "now", "fold": fold, "data": {"name": prepared.name}, "recipe": settings, "seed": 1}
+        record = {"finished": "now", "data": {"name": prepared.name, "fold": fold}, "recipe": settings, "seed": 1}
         (inside / RECORD).write_text(json.dumps(record))
     return folder
 
@@ -236,6 +236,23 @@ def test_a_run_of_five_folds_becomes_one_table(prepared, tmp_path):
     assert "missing" not in table
     assert run(prepared, tmp_path / "two", "--run", folder, "--folds", "1", "3") == 0
     assert "Not all folds: 2, 4, 5 of 5 are missing" in (tmp_path / "two" / "table.md").read_text()
+
+
+def test_what_fine_tuning_reports_is_what_is_scored(prepared, tmp_path):
+    """A real run: same clips, same rule, same figures; and the calibration that it stored is applied."""
+    settings = ("epochs=2", "lr=0.01", "batch_size=4", "precision=fp32")
+    v2 = (*SCRATCH, "--recipe", "v2", "--folds", "1")
+    assert finetune(prepared.folder, tmp_path / "run", *settings, start=v2) == 0
+    assert run(prepared, tmp_path / "out", "--run", tmp_path / "run", "--folds", "1") == 0
+    record = json.loads((tmp_path / "run" / "fold-1" / RECORD).read_text())
+    fold = json.loads((tmp_path / "out" / "metrics.json").read_text())["folds"][0]
+    found = load_predictions(tmp_path / "out" / "predictions-fold-1.npz")
+    assert record["result"]["test/war"] == pytest.approx(metrics.war(found.labels, found.logits.argmax(axis=1)))
+    loss = metrics.negative_log_likelihood(softmax_rows(found.logits), found.labels)
+    assert record["result"]["test/loss"] == pytest.approx(loss, abs=2e-3)  # resized by PIL here, on the device there
+    assert record["stored"]["test/war"] == pytest.approx(fold["war"])
+    assert record["stored"]["logit_bias"] == pytest.approx(list(found.subject.logit_bias))
+    assert fold["frame_order"] == "natural"
 
 
 def test_a_runs_own_frame_order_is_used(prepared, tmp_path):

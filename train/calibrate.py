@@ -15,7 +15,7 @@ from mmadfer.postprocess import softmax
 from train.predictions import Predictions, load_predictions
 
 TEMPERATURES = (0.05, 20.0)
-"""A temperature at one of these ends says that the held-out clips do not settle it."""
+"""A temperature at one of these ends means that the held-out clips do not settle it."""
 _HALVINGS = 60
 _TAUS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -42,6 +42,11 @@ def fit_temperature(logits: np.ndarray, labels: Sequence[int] | np.ndarray) -> f
         middle = (low + high) / 2
         low, high = (middle, high) if too_cold(np.exp(middle)) else (low, middle)
     return float(np.exp((low + high) / 2))
+
+
+def settled(temperature: float) -> bool:
+    """Return whether a fitted temperature lies inside `TEMPERATURES`, and not at one of its ends."""
+    return all(abs(np.log(temperature / limit)) > 1e-6 for limit in TEMPERATURES)
 
 
 def logit_bias(counts: Sequence[int], tau: float, temperature: float = 1.0) -> tuple[float, ...]:
@@ -74,9 +79,12 @@ def calibrated(
     """Return ``info`` with the temperature that held-out clips want and the bias that ``tau`` asks for.
 
     The temperature is fitted without the bias: dividing by the classes' frequency is right for calibrated probabilities
-    of a set with those frequencies. Arguments and errors as `fit_temperature` and `logit_bias`.
+    of a set with those frequencies. It stays 1 where the clips do not settle it, as a few that are all right or all
+    wrong do not. Arguments and errors as `fit_temperature` and `logit_bias`.
     """
     temperature = fit_temperature(logits, labels)
+    if not settled(temperature):
+        temperature = 1.0
     return replace(info, temperature=temperature, logit_bias=logit_bias(counts, tau, temperature))
 
 
@@ -148,9 +156,9 @@ def report(logits: np.ndarray, labels: np.ndarray, counts: Sequence[int], info: 
     Args: logits `(N, C)`; labels `(N,)`; counts: training clips of each class, empty where not known.
     """
     before, after = softmax(logits), softmax(logits, info.temperature)
+    unsettled = "" if settled(fit_temperature(logits, labels)) else "; it stays 1, for these clips do not settle it"
     lines = [
-        f"temperature {info.temperature:.3f}, fitted on {len(labels)} clips"
-        + (" - at its limit: these clips do not settle it" if _at_limit(info.temperature) else ""),
+        f"temperature {info.temperature:.3f}, fitted on {len(labels)} clips{unsettled}",
         "",
         "| | as trained | with the temperature |",
         "|---|---|---|",
@@ -168,10 +176,6 @@ def report(logits: np.ndarray, labels: np.ndarray, counts: Sequence[int], info: 
 
 def _row(name: str, *values: float) -> str:
     return f"| {name} | {' | '.join(f'{value:.2f}' for value in values)} |"
-
-
-def _at_limit(temperature: float) -> bool:
-    return any(abs(np.log(temperature / limit)) < 1e-6 for limit in TEMPERATURES)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def _views(settings: Evaluation, candidate: Candidate, model: MMADFER, classes: 
         backend.close()
     scored = averaged(classes.logits(logits))
     probabilities = softmax(scored, info.temperature, classes.bias(info.logit_bias))
-    return clips, scored, probabilities, {"backend": backend.description, "frame_order": order}
+    return clips, scored, probabilities, {"backend": backend.description, "frame_order": order, "span": candidate.span}
 
 
 def _live(settings: Evaluation, candidate: Candidate, model: MMADFER, classes: ClassMap, clips: list[int]) -> _Scored:
@@ -125,7 +125,7 @@ def _live(settings: Evaluation, candidate: Candidate, model: MMADFER, classes: C
         raise ValueError(f"none of the {len(clips)} videos can be played; the first: {reason}")
     values = np.stack([answers.probabilities[settings.prepared.clips[i].clip_id] for i in scored])
     logits = np.log(np.maximum(values, np.finfo(np.float32).tiny)).astype(np.float32)
-    details = {"backend": recognizer.describe(), **_live_details(answers, settings)}
+    details = {"backend": recognizer.engine, **_live_details(answers, settings)}
     return scored, logits, values, details
 
 
@@ -135,7 +135,7 @@ def _live_details(answers: LiveAnswers, settings: Evaluation) -> dict[str, Any]:
     if answers.never_shown:
         names = ", ".join(answers.never_shown)
         remarks.append(
-            f"the app would have shown no label at all for {len(answers.never_shown)} of {len(counted)} clips, which are "
+            f"the app would have shown no label for {len(answers.never_shown)} of {len(counted)} clips; they are "
             f"scored by their last window: {names}"
         )
     return {

@@ -14,7 +14,8 @@ from typing import Any
 
 from mmadfer.data.files import write_atomically
 
-RECORD = "run.json"
+RECORD, WEIGHTS = "run.json", "weights.safetensors"
+"""In a fold's folder."""
 _PACKAGES = ("mmadfer", "torch", "torchvision", "timm", "pytorch-lightning", "numpy")
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mmadfer import weights
 from mmadfer.data.prepared import PreparedSet
 from train.parts import fold_parts
-from train.record import RECORD, read_record
-
-WEIGHTS = "weights.safetensors"
-"""The weights in a fold's folder."""
+from train.record import RECORD, WEIGHTS, read_record
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def of_run(run: str, prepared: PreparedSet, folds: Sequence[str]) -> list[Candid
                 f"fold {fold} of the run {run} is not finished; there is {', '.join(trained) or 'none'}. Train it, or "
                 "name others with --folds"
             )
-        found.append(_candidate(fold, folder / WEIGHTS, record, prepared))
+        found.append(_candidate(fold, folder / WEIGHTS, _training(folder), prepared))
     return found
 
 
@@ -80,33 +76,46 @@ def of_file(name: str, prepared: PreparedSet, folds: Sequence[str]) -> list[Cand
     Raises OSError or ValueError in one sentence where there are no such weights, or the fold is not settled.
     """
     path = weights.resolve(name) if name else None
-    record = read_record(path.parent) if path else {}
-    known = [record["fold"]] if "fold" in record else prepared.folds
-    chosen = list(folds or known)
+    training = _training(path.parent) if path else None
+    chosen = list(folds or ([training.fold] if training else prepared.folds))
     if len(chosen) != 1:
         raise ValueError(
             f"one set of weights is scored on one fold, the one it was trained for: name it with --folds; "
             f"{prepared.name} has {', '.join(prepared.folds)}"
         )
-    return [_candidate(chosen[0], path, record, prepared)]
+    return [_candidate(chosen[0], path, training, prepared)]
 
 
-def _candidate(fold: str, path: Path | None, record: dict[str, Any], prepared: PreparedSet) -> Candidate:
-    prepared.indices(fold, "test")  # says which folds there are where there is no such one
+@dataclass(frozen=True)
+class _Training:
+    """What run.json tells of a training."""
+
+    data: str
+    fold: str
+    candidate: Candidate
+
+
+def _training(folder: Path) -> _Training | None:
+    record = read_record(folder)
     if not record:
-        return Candidate(fold, path)
+        return None
     try:
-        recipe, data, trained_for = record["recipe"], record["data"], record["fold"]
-        candidate = Candidate(
-            fold, path, recipe["frame_order"], recipe["span_matched"], recipe["calibration"], record["seed"]
+        recipe, data, fold = record["recipe"], record["data"]["name"], record["data"]["fold"]
+        known = Candidate(
+            fold, None, recipe["frame_order"], recipe["span_matched"], recipe["calibration"], record["seed"]
         )
-        name = data["name"]
+        return _Training(data, fold, known)
     except (KeyError, TypeError) as error:
-        assert path is not None
-        raise ValueError(f"{path.parent / RECORD} is damaged: it lacks {error}; move it away to do without") from error
-    if name == prepared.name and trained_for != fold:
+        raise ValueError(f"{folder / RECORD} is damaged: it lacks {error}; move it away to do without it") from error
+
+
+def _candidate(fold: str, path: Path | None, training: _Training | None, prepared: PreparedSet) -> Candidate:
+    prepared.indices(fold, "test")  # says which folds there are where there is no such one
+    if training is None:
+        return Candidate(fold, path)
+    if training.data == prepared.name and training.fold != fold:
         raise ValueError(
-            f"{path} was trained for fold {trained_for} of {name}, with clips that fold {fold} tests on: score it on "
-            f"fold {trained_for}"
+            f"{path} was trained for fold {training.fold} of {training.data}, with clips that fold {fold} tests on: "
+            f"score it on fold {training.fold}"
         )
-    return candidate
+    return replace(training.candidate, fold=fold, path=path)

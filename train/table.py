@@ -67,6 +67,11 @@ def _notes(folds: Sequence[dict[str, Any]], all_folds: Sequence[str]) -> list[st
     if subject["shared_only"]:
         notes.append(f"**Only the classes that weights and data share are scored: {', '.join(subject['classes'])}.**")
     notes.append(f"Protocol {subject['protocol']}: {RULES[subject['protocol']]}.")
+    if subject["protocol"] != LIVE and any(fold["span"] for fold in folds):
+        notes.append(
+            "As in training, frames and sound are of one span of a longer clip, as long as the log-mel: its middle; by "
+            "two-clip and views its start and its end."
+        )
     notes.append(f"Faces {subject['image_size']} px; {subject['backend']}.")
     if subject["protocol"] == LIVE:
         notes += [_live_note(fold) for fold in folds]
@@ -79,8 +84,8 @@ def _live_note(fold: dict[str, Any]) -> str:
     windows, latency = fold["windows"], fold["latency_ms"]
     how = "the streaming step" if fold["streaming_step"] else "exact passes"
     return (
-        f"Fold {fold['subject']['fold']}: {windows['all']} windows by {how}, {windows['counted']} of them counted; half "
-        f"took at most {latency['p50']:.0f} ms, 95 % at most {latency['p95']:.0f} ms."
+        f"Fold {fold['subject']['fold']}: {windows['all']} windows by {how}, {windows['counted']} of them counted; "
+        f"half took at most {latency['p50']:.0f} ms, 95 % at most {latency['p95']:.0f} ms."
     )
 
 
