@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from demo.panel import launch
 from demo.server import LiveServer
 from demo.sources import Source, open_source
 from demo.worker import Recognizer, Worker
@@ -46,21 +45,23 @@ class App:
         self.server = LiveServer(self.worker, kind, max_sessions, smoothing)
 
     def launch(self, host: str = "127.0.0.1", port: int | None = None, share: bool = False) -> str:
-        """Serve the page, start to load the model, and return the page's address."""
+        """Start to load the model, serve the page, and return its address."""
         if self._source_name not in ("browser", "local"):
             open_source(self._source_name).close()  # an unreadable file should be told before anything starts
-        self._page, url = launch(self.server, host, port, share)
         self.worker.start()
+        from demo.panel import launch  # here, for it brings Gradio, which takes seconds to import: the model loads then
+
+        self._page, url = launch(self.server, host, port, share)
         return url
 
     def load(self) -> Recognizer:
         """Wait until model and face detector are ready; return the model. Raises what went wrong instead."""
+        FaceDetector().close()  # a library that it lacks should be told in the terminal, before the first page comes
         while not self.worker.loaded.wait(0.2):  # short waits: Ctrl-C is heard between them, on every system
             pass
         if self.worker.error is not None:
             raise self.worker.error
         assert self.worker.recognizer is not None
-        FaceDetector().close()  # a library that it lacks should be told in the terminal, before the first page comes
         if self.server.source != "browser":
             session = self.server.open_session(preview=True)
             self._source = open_source(self._source_name)

@@ -9,15 +9,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo import startup
 from mmadfer import cli
-from mmadfer.backends import BACKENDS, PRECISIONS
-from mmadfer.backends.device import choose_device
 
 DESCRIPTION = "Recognise emotions live from face and voice, on a page in the browser."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the app until Ctrl-C; returns the exit code."""
+    from mmadfer.backends import BACKENDS, PRECISIONS  # here, for it imports PyTorch: after `startup.begin`
+
     parser = cli.Parser("python -m demo.live", DESCRIPTION)
     add = parser.add_argument
     sources = "browser: each viewer's own camera and microphone; local: those of this machine; or a FILE to loop"
@@ -51,6 +52,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--smoothing must be 0 to 60 seconds, got {arguments.smoothing}")
     if arguments.weights == "":
         raise ValueError("--weights must name a file or weights, got an empty text; leave it out for untrained ones")
+    from mmadfer.backends.device import choose_device
+
     choose_device(arguments.device)
     try:
         socket.getaddrinfo(arguments.host or None, 0)
@@ -79,6 +82,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     )
     try:
         url = app.launch(arguments.host, arguments.port, arguments.share)
+        startup.end()
         print(f"Open {url} in a browser; Ctrl-C ends.", flush=True)
         recognizer = app.load()
         print(f"Ready: {recognizer.describe()}", flush=True)
@@ -94,4 +98,5 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    startup.begin()
     sys.exit(main())
