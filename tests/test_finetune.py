@@ -275,6 +275,22 @@ def test_no_speaker_is_trained_on_and_held_out(made):
     assert not speakers[0] & speakers[1]
 
 
+def test_the_only_clip_of_a_class_stays_in_training(made):
+    first = next(i for i in made.indices("1", "train") if made.clips[i].label == "sadness")
+    rare = relabelled(
+        made,
+        lambda clip: (
+            clip
+            if clip.label != "sadness" or clip.clip_id == made.clips[first].clip_id
+            else replace(clip, splits={"1": "test"})
+        ),
+    )
+    for seed in range(20):
+        parts = fold_parts(rare, "1", 0.7, seed)
+        assert first in parts.train
+        assert parts.held_out
+
+
 def test_a_validation_part_is_held_out_first(made):
     splits = {"train": "train", "test": "validation"}
     other = relabelled(made, lambda clip: replace(clip, splits={"1": splits[clip.splits["1"]], "2": clip.splits["1"]}))

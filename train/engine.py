@@ -23,6 +23,7 @@ _EXPECTED = (
     ".*does not have many workers",  # --workers is the user's
     ".*module.s. in eval mode at the start",  # drop_path_on_frozen = false
     ".*exists and is not empty",
+    ".*It is recommended to use `self.log.*sync_dist=True",  # such values are the same in all processes
 )
 
 

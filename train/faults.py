@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from mmadfer.cli import USAGE_ERROR
 
 _LOST_PROCESS = re.compile(r"closed by peer|connection reset|gloo|nccl|process group|broken pipe", re.IGNORECASE)
 _IN_WORKER = re.compile(r"^Caught \w+ in DataLoader worker process \d+\.\n.*\n\w+(?:\.\w+)*: (.*)", re.DOTALL)
@@ -26,7 +29,12 @@ def as_sentences(hint: str) -> Iterator[None]:
             f"the device's memory is too small; compute a batch in parts by --set accumulate=2 (or 4, 8); {hint}"
         ) from error
     except SIGTERMException as error:
+        _only_first_process_says(error)
         raise InterruptedError(f"stopped by a SIGTERM; {hint}") from error
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # the engine's way to end on Ctrl-C
+            raise KeyboardInterrupt from error
+        raise
     except RuntimeError as error:
         text = str(error)
         if "DataLoader worker" in text:
@@ -34,6 +42,7 @@ def as_sentences(hint: str) -> Iterator[None]:
                 f"a loading process was killed, most often because memory ran out; try fewer --workers; {hint}"
             ) from error
         if _LOST_PROCESS.search(text):
+            _only_first_process_says(error)
             raise ChildProcessError(f"another process of this run has ended; {hint}") from error
         raise
     except (OSError, ValueError) as error:
@@ -43,3 +52,9 @@ def as_sentences(hint: str) -> Iterator[None]:
         if isinstance(error, OSError):
             raise OSError(error.errno, f"{error.strerror or error}; {hint}", error.filename) from error
         raise
+
+
+def _only_first_process_says(error: BaseException) -> None:
+    """End this process here unless it is the first one of its machine: what has reached all needs one sentence."""
+    if int(os.environ.get("LOCAL_RANK", "0")):
+        raise SystemExit(USAGE_ERROR) from error

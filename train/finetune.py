@@ -70,7 +70,8 @@ def _finetune(arguments: argparse.Namespace) -> int:
             results.append(run_fold(job, fold))
             _report(f"fold {fold}", results[-1])
     except BaseException:
-        job.end_processes()
+        if job.others:
+            job.others.end()
         raise
     if len(results) > 1:
         keys = ("test/war", "test/uar")
@@ -83,6 +84,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     from mmadfer.data.prepared import PreparedSet
     from train.fold import Job
     from train.overrides import from_assignments
+    from train.processes import OtherProcesses
     from train.recipe import load_recipe
     from train.start import Start
 
@@ -110,6 +112,7 @@ def _job(arguments: argparse.Namespace) -> Job:
         devices=arguments.devices,
         nodes=arguments.nodes,
         workers=arguments.workers,
+        others=OtherProcesses(PROGRAM, f"finished epochs are kept in {arguments.out}, and --resume goes on from them"),
     )
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
 from mmadfer import checkpoint, metrics
 from mmadfer.config import WeightsInfo
@@ -26,11 +24,10 @@ from train.faults import as_sentences
 from train.loaders import FoldData
 from train.module import FineTuning, Scores
 from train.parts import Parts, class_counts, fold_parts
+from train.processes import OtherProcesses
 from train.recipe import Recipe
-from train.record import differences, now, read_record, surroundings, write_record
+from train.record import WEIGHTS, differences, now, read_record, surroundings, write_record
 from train.start import Start, build
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,8 @@ class Job:
     nodes: int = 1
     workers: int = 2
     """Loading processes of each device."""
-    launchers: list[Any] = field(default_factory=list)
-    """What started this run's other processes."""
-
-    def end_processes(self) -> None:
-        """End the processes that were started for the other devices, which would wait for this one for ever."""
-        for launcher in self.launchers:
-            if isinstance(launcher, _SubprocessScriptLauncher):
-                launcher.kill(signal.SIGTERM)
+    others: OtherProcesses | None = None
+    """Watched where there are several devices."""
 
 
 def run_fold(job: Job, fold: str) -> dict[str, float]:
@@ -90,9 +81,8 @@ def run_fold(job: Job, fold: str) -> dict[str, float]:
 
 
 def _trainer(job: Job, folder: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
-    trainer = make_trainer(job.recipe, folder, callbacks, job.accelerator, job.devices, job.nodes)
-    job.launchers.append(trainer.strategy.launcher)
-    return trainer
+    others = [job.others] if job.others else []
+    return make_trainer(job.recipe, folder, [*others, *callbacks], job.accelerator, job.devices, job.nodes)
 
 
 def _earlier(job: Job, folder: Path, module: FineTuning) -> dict[str, Any]:

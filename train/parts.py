@@ -51,17 +51,23 @@ def class_counts(prepared: PreparedSet, part: tuple[int, ...]) -> dict[str, int]
 
 
 def _split(prepared: PreparedSet, clips: list[int], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Return ``clips`` without, and those of, groups drawn at random; a group is a speaker, or a clip without one."""
+    """Return ``clips`` without, and those of, groups drawn at random; a group is a speaker, or a clip without one.
+
+    A group that is all there is of a class stays in training.
+    """
     groups: dict[str, list[int]] = {}
     for index in clips:
         clip = prepared.clips[index]
         groups.setdefault(f"speaker {clip.speaker}" if clip.speaker else f"clip {index}", []).append(index)
-    order = np.random.default_rng(seed).permutation(len(groups))
     members = list(groups.values())
+    left = Counter(prepared.clips[index].label for index in clips)
     held_out: list[int] = []
-    for group in order:
-        if len(held_out) + len(members[group]) <= share * len(clips):
+    for group in np.random.default_rng(seed).permutation(len(members)):
+        taken = Counter(prepared.clips[index].label for index in members[group])
+        fits = len(held_out) + len(members[group]) <= share * len(clips)
+        if fits and all(left[label] > count for label, count in taken.items()):
             held_out += members[group]
+            left -= taken
     kept = set(clips) - set(held_out)
     return [index for index in clips if index in kept], sorted(held_out)
 
