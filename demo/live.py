@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import socket
 import sys
 import time
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Raise ValueError or FileNotFoundError, in one sentence, for arguments that cannot be meant."""
+    """Raise ValueError or OSError, in one sentence, for arguments that cannot be meant or a port that is taken."""
     if arguments.source == "local" and arguments.share:
         raise ValueError("--source local with --share would show this machine's camera to anyone; leave one out")
     if arguments.source not in ("browser", "local") and not Path(arguments.source).is_file():
@@ -55,11 +57,30 @@ def check(arguments: argparse.Namespace) -> None:
     from mmadfer.backends.device import choose_device
 
     choose_device(arguments.device)
+    _check_address(arguments.host, arguments.port)
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """Refuse what Gradio could not listen on, before seconds are spent on importing it and on loading the model."""
     try:
-        socket.getaddrinfo(arguments.host or None, 0)
+        addresses = socket.getaddrinfo(host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        words = f"--host must be an address of this machine, such as 127.0.0.1; {arguments.host!r} is not known"
+        words = f"--host must be an address of this machine, such as 127.0.0.1; {host!r} is not known"
         raise ValueError(words) from error
+    problems = []
+    for family, kind, _, _, address in addresses:  # "localhost" has one of IPv4 and one of IPv6
+        try:
+            with socket.socket(family, kind) as probe:
+                if os.name == "posix":  # elsewhere it would share the port
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            problems.append(error)
+    if any(problem.errno == errno.EADDRINUSE for problem in problems):
+        raise OSError(f"--port {port} is taken; choose another, or leave it out for the first free one")
+    if len(problems) == len(addresses):
+        where = f"--host {host} --port {port}" if port else f"--host {host}"
+        raise OSError(f"cannot listen on {where} ({problems[0].strerror}); name an address of this machine, and a port")
 
 
 def _serve(arguments: argparse.Namespace) -> int:

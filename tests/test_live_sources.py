@@ -243,6 +243,7 @@ BAD_ARGUMENTS = {
     "precision": (["--precision", "fp8"], "'bf16'"),
     "device": (["--device", "tpu"], "choose auto, cpu, cuda or cuda:N"),
     "host": (["--host", "nowhere.invalid"], "'nowhere.invalid' is not known"),
+    "another machine's host": (["--host", "192.0.2.1"], "name an address of this machine"),
     "unknown": (["--nonsense"], "--nonsense"),
 }
 
@@ -260,15 +261,18 @@ def test_wrong_arguments_end_with_one_sentence(
     assert words in said and said.count("\n") == 1, said
 
 
-def test_a_port_that_is_taken_ends_with_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_taken_ends_with_one_sentence_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = App(load=FollowingRecognizer)
     port = app.launch().rstrip("/").rsplit(":", 1)[1]
+    monkeypatch.delattr("demo.app.App")
     try:
         assert live.main(["--port", port]) == 2
     finally:
         app.close()
     said = capsys.readouterr().err
-    assert port in said and "Traceback" not in said
+    assert f"--port {port} is taken" in said and "Traceback" not in said
 
 
 def test_help_names_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
