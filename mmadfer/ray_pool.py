@@ -112,7 +112,7 @@ def answers(ray: Any, clips: Sequence[Mapping[str, str]], job: Job, pool: Pool) 
     context.max_errored_blocks = -1
     answered = clips_in_ray.map(
         ScoreWorker,
-        fn_constructor_args=(replace(job, threads=pool.cpus),),
+        fn_constructor_args=(replace(job, cores=pool.cpus),),
         # A worker that dies is replaced and its clip tried again; none should wait at it meanwhile.
         compute=ray.data.ActorPoolStrategy(size=pool.workers, max_tasks_in_flight_per_actor=1),
         num_cpus=pool.cpus,

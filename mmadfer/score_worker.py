@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from mmadfer import cli
+from mmadfer.cores import claim_cores
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.score_parts import encoded, failed_rows, scored_rows
 
@@ -31,8 +32,8 @@ class Job:
     precision: str
     hop: float | None
     """s; None: the weights' own."""
-    threads: int = 1
-    """Threads of one worker's model: all workers together have one for each core."""
+    cores: int = 0
+    """Of one worker, which share the machine's; 0: all there are."""
     run: str = ""
     """Tells one run from the others."""
 
@@ -46,8 +47,10 @@ class ScoreWorker:
 
     def __init__(self, job: Job) -> None:
         """Load the recogniser of ``job``. Where that fails, every clip is answered with the reason."""
-        torch.set_num_threads(job.threads)
         self._job = job
+        self._cores = claim_cores(job.cores, job.run)
+        if job.cores:
+            torch.set_num_threads(job.cores)
         self._useless = ""
         try:
             self._recognizer = EmotionRecognizer.from_pretrained(job.weights, job.backend, job.device, job.precision)
