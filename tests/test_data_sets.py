@@ -73,6 +73,7 @@ def test_mafw_reads_lists_with_and_without_counts(tmp_path):
     for counts in (False, True):
         listing = list_clips("mafw", trees.mafw(tmp_path / str(counts), counts=counts))
         assert listing.labels == MAFW_LABELS and listing.unpadded_frames and not listing.level_eyes
+        assert listing.uncounted_frames == 1
         assert [(clip.clip_id, clip.label) for clip in listing.clips] == [
             ("00025", "anger"), ("00026", "helplessness"), ("00300", "disappointment"),
         ]  # fmt: skip

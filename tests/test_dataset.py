@@ -148,6 +148,25 @@ def test_without_sound_there_is_the_constant_of_padding(made):
     assert (heard[:columns] != np.float32(SPEC.mel.padding)).any(dim=1).all()
 
 
+@pytest.mark.parametrize("count", [1, 2, 17, 33, 80])
+def test_frames_that_the_lists_do_not_count_are_left_out_as_published(tmp_path, count):
+    """MAFW: of n + 1 files named 0.jpg, 1.jpg, ..., sorted as text, the rules see n."""
+    jpegs = [cv2.imencode(".jpg", np.full((8, 8, 3), i, np.uint8))[1].tobytes() for i in range(count)]
+    order = text_order([f"{i}.jpg" for i in range(count)])
+    start_set(tmp_path, PreparedSettings("counted", SPEC.labels, image_size=8, uncounted_frames=1))
+    packed = PackedClip(Clip("a", "neutral"), jpegs, np.zeros((0, 128)), text_order=order)
+    write_index(tmp_path, write_shard(tmp_path, 0, [packed]))
+    by_name = [int(name.removesuffix(".jpg")) for name in sorted(f"{i}.jpg" for i in range(count))]
+    expected = {"text": [by_name[k] for k in frame_indices(max(1, count - 1))], "natural": frame_indices(count)}
+    for name, positions in expected.items():
+        item = everything(PreparedSet(tmp_path), Sampling(train=False, order=name))[0]
+        assert item.frames.float().mean(dim=(1, 2, 3)).round().int().tolist() == positions, name
+    drawn = everything(PreparedSet(tmp_path), PAPER)
+    for epoch in range(50):
+        drawn.set_epoch(epoch)
+        assert count == 1 or not (drawn[0].frames.float().mean(dim=(1, 2, 3)).round() == by_name[-1]).any()
+
+
 def test_frames_and_sound_are_of_the_same_span(tmp_path):
     """Of a clip whose frames and sound both say their own time, 10 s."""
     frames = [cv2.imencode(".jpg", np.full((8, 8, 3), i, np.uint8))[1].tobytes() for i in range(250)]

@@ -65,6 +65,7 @@ def test_mafw_frames_are_natural_and_their_text_order_is_known(tmp_path):
     prepared = PreparedSet(tmp_path / "out")
     assert prepared.jpegs(0, range(12)) == [trees.jpeg(10 * k) for k in range(12)]
     assert prepared.text_order(0) == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert prepared.uncounted_frames == 1
     found = findings(tmp_path / "out")
     assert found["unpadded frame names"] == ["00025", "00026"]  # with five pictures, 00300 sorts alike
     assert found["no audio track"] == ["00026"]

@@ -68,6 +68,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         sample_rate=_sample_rate(arguments.sample_rate),
         quality=arguments.quality,
         level_eyes=listing.level_eyes,
+        uncounted_frames=listing.uncounted_frames,
     )
     job = Job(arguments.root.absolute(), arguments.out.absolute(), settings, listing.unpadded_frames)
     with _alone(job.folder):

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from mmadfer.config import InputSpec
 from mmadfer.data.prepared import PreparedClip, PreparedSet
-from mmadfer.data.sampling import Picked, Sampling, pick
+from mmadfer.data.sampling import Picked, Sampling, listed_frames, pick
 from mmadfer.preprocess import grey
 
 # The purposes that numbers are drawn for, so that two of them never share a generator. Not 0: a seed of (1, 2, 0) gives
@@ -98,15 +98,17 @@ class ClipDataset(Dataset[Item]):
         rng = np.random.default_rng((self._seed, int(self._epoch), index, FRAME_DRAWS))
         picked = Picked(())
         if clip.num_frames:
-            picked = pick(self.sampling, clip, self.spec, rng, self._text_order(index))
+            picked = pick(self.sampling, clip, self.spec, rng, self._listed(index))
         else:
             frames[:] = 0
         self._decode(index, clip, picked.positions, frames)
         spectrogram = self._spectrogram(index, picked.first_column)
         return Item(torch.from_numpy(frames), spectrogram, self.spec.labels.index(clip.label), index)
 
-    def _text_order(self, index: int) -> list[int]:
-        return self.prepared.text_order(index) if self.sampling.order == "text" else []
+    def _listed(self, index: int) -> Sequence[int]:
+        if self.sampling.order == "natural":
+            return ()
+        return listed_frames(self.prepared.text_order(index), self.prepared.uncounted_frames)
 
     def _decode(self, index: int, clip: PreparedClip, positions: Sequence[int], frames: np.ndarray) -> None:
         """Write the frames at ``positions`` into ``frames``, each decoded once."""

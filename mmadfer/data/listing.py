@@ -36,6 +36,8 @@ class Listing:
     """Whether faces cut from videos are turned until the eyes are level."""
     unpadded_frames: bool = False
     """Whether the set's pictures are named without leading zeros, so that cut ones count as named so, too."""
+    uncounted_frames: int = 0
+    """Pictures of each clip that the set's lists do not count."""
 
 
 class ClipLists:

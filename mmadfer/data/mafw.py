@@ -40,7 +40,15 @@ def read(root: Path, faces: str = "") -> Listing:
     if not found:
         raise FileNotFoundError(f"{root / LISTS} holds no set_1/train.txt to set_5/test.txt")
     clips = numbered_clips(root, lists, faces or FACES, VIDEOS, missing="{:05d}.mp4")
-    return Listing(MAFW_LABELS, clips, tuple(lists.findings), counts, level_eyes=False, unpadded_frames=True)
+    return Listing(
+        MAFW_LABELS,
+        clips,
+        tuple(lists.findings),
+        counts,
+        level_eyes=False,
+        unpadded_frames=True,
+        uncounted_frames=_UNCOUNTED,
+    )
 
 
 def _read_list(path: Path, lists: ClipLists, fold: str, part: str) -> dict[str, int]:

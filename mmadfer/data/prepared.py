@@ -39,6 +39,8 @@ class PreparedSettings:
     level_eyes: bool = True
     """Whether the crops are turned until the eyes are level."""
     mel: MelSpec = field(default_factory=MelSpec)
+    uncounted_frames: int = 0
+    """Crops of each clip, the last by the text of their names, that the set's own lists do not count (MAFW: 1)."""
 
     def __post_init__(self) -> None:
         if not self.labels or len(set(self.labels)) != len(self.labels):
@@ -47,6 +49,8 @@ class PreparedSettings:
             raise ValueError(
                 f"the size must be 1 px or more, the JPEG quality 1 to 100, got {self.image_size} and {self.quality}"
             )
+        if self.uncounted_frames < 0:
+            raise ValueError(f"uncounted_frames must be 0 or more, got {self.uncounted_frames}")
         if self.sample_rate != 0 and self.sample_rate < 8000:
             raise ValueError(
                 f"the sample rate must be 8000 Hz or more, or 0 for each file's own; got {self.sample_rate}"
@@ -181,6 +185,11 @@ class PreparedSet:
     def image_size(self) -> int:
         """Side of the square face crops, px."""
         return self.settings.image_size
+
+    @property
+    def uncounted_frames(self) -> int:
+        """Crops of each clip that the set's own lists do not count."""
+        return self.settings.uncounted_frames
 
     @property
     def sample_rate(self) -> int:

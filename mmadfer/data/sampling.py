@@ -23,7 +23,8 @@ class Sampling:
     train: bool
     """Draw frames at random, else the test-time rule."""
     order: str = "text"
-    """"text": frames in the order in which their distributed file names sort as text; or "natural"."""
+    """"text": frames in the order in which their distributed file names sort as text, and only as many as the set's
+    lists count (MAFW: one fewer); or "natural": all of them, as filmed."""
     tail: bool = False
     """Let the last n % 16 frames be drawn too."""
     span: bool = False
@@ -81,14 +82,16 @@ def two_clip_indices(n: int, count: int = 16) -> tuple[list[int], list[int]]:
 
 
 def pick(
-    sampling: Sampling, clip: PreparedClip, spec: InputSpec, rng: np.random.Generator, text_order: Sequence[int]
+    sampling: Sampling, clip: PreparedClip, spec: InputSpec, rng: np.random.Generator, listed: Sequence[int]
 ) -> Picked:
     """Return which frames of ``clip``, which has some, and the sound from where on, are taken by ``sampling``.
 
-    Args: spec: says how many frames and log-mel columns the model takes; rng: drawn from in training alone;
-    text_order: natural positions in the order of the file names as text, used for the order "text" alone.
+    Args: spec: says how many frames and log-mel columns the model takes; rng: drawn from in training alone; listed:
+    of `listed_frames`, used for the order "text" alone.
     """
-    start, length, column = _span(sampling, clip, spec.mel, rng) if sampling.span else (0, clip.num_frames, 0)
+    start, length, column = 0, len(listed) if sampling.order == "text" else clip.num_frames, 0
+    if sampling.span:
+        start, length, column = _span(sampling, clip, spec.mel, rng)
     if sampling.train:
         indices = train_indices(length, rng, spec.num_frames, sampling.tail)
     elif sampling.view == WHOLE:
@@ -96,8 +99,13 @@ def pick(
     else:
         indices = two_clip_indices(length, spec.num_frames)[sampling.view == SECOND]
     if sampling.order == "text":
-        return Picked(tuple(text_order[k] for k in indices), column)
+        return Picked(tuple(listed[k] for k in indices), column)
     return Picked(tuple(start + k for k in indices), column)
+
+
+def listed_frames(text_order: Sequence[int], uncounted: int) -> Sequence[int]:
+    """Return the natural positions that the set's lists count, in ``text_order``; the first one counts always."""
+    return text_order[: max(1, len(text_order) - uncounted)]
 
 
 def _span(sampling: Sampling, clip: PreparedClip, mel: MelSpec, rng: np.random.Generator) -> tuple[int, int, int]:
