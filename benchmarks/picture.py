@@ -49,7 +49,7 @@ def draw_memory(path: str, title: str, samples: Sequence[hops.Sample]) -> None:
     pyplot = _pyplot()
     figure, panel = pyplot.subplots(figsize=(8, 4), layout="constrained")
     panel.plot([sample.hop for sample in samples], [sample.resident / 1e6 for sample in samples], color=_BLUE)
-    panel.set_ylim(bottom=0)
+    panel.set_ylim(0, 1.2e-6 * max(sample.resident for sample in samples))  # from 0: growth is seen as it is
     panel.set_xlabel("hops")
     panel.set_ylabel("resident memory, MB")
     figure.suptitle(title, fontsize=9, wrap=True)
