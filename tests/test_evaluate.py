@@ -227,6 +227,8 @@ def test_a_run_of_five_folds_becomes_one_table(prepared, tmp_path):
     assert report["mean"]["uar"] == pytest.approx(sum(uars) / 5)
     assert report["mean"]["war"] == pytest.approx(sum(wars) / 5)
     assert report["mean"]["uar_spread"] == pytest.approx(np.std(uars, ddof=1))
+    together = (np.concatenate([getattr(p, name) for p in answers]) for name in ("probabilities", "labels"))
+    assert report["mean"]["calibration_error"] == pytest.approx(metrics.calibration_error(*together))
     table = (tmp_path / "out" / "table.md").read_text()
     mean = f"**{100 * sum(uars) / 5:.2f}** | **{100 * sum(wars) / 5:.2f}** |"
     assert [line.endswith(mean) for line in table.splitlines()].count(True) == 1, table

@@ -207,4 +207,4 @@ def _remarks(prepared: PreparedSet, indices: Sequence[int], spec: InputSpec, pro
 
 
 def _bar(candidate: Candidate, clips: int) -> Any:
-    return tqdm(total=clips, desc=f"fold {candidate.fold}", unit=" clips")
+    return tqdm(total=clips, desc=f"fold {candidate.fold}", unit="clip")

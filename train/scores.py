@@ -47,7 +47,7 @@ def _calibration(predictions: Predictions) -> dict[str, Any]:
 
 
 def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the mean over ``folds`` (what `scores` returns) of UAR, WAR, recalls and calibration error.
+    """Return the mean over ``folds`` (what `scores` returns) of UAR, WAR and recalls, and all their calibration error.
 
     The spread is the standard deviation between folds, null for a single one.
     """
@@ -62,8 +62,18 @@ def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
         found[name] = float(values.mean())
         found[f"{name}_spread"] = float(values.std(ddof=1)) if len(values) > 1 else None
     found["recalls"] = dict(zip(classes, _plain(_mean_where_any(recalls)), strict=True))
-    found["calibration_error"] = float(np.mean([fold["calibration"]["error"] for fold in folds]))
+    found["calibration_error"] = _error_together([fold["calibration"]["bins"] for fold in folds])
     return found
+
+
+def _error_together(folds: Sequence[dict[str, Any]]) -> float:
+    """Return the calibration error of all clips together, from each fold's bins."""
+    counts, confidence, accuracy = (
+        np.nan_to_num(np.array([bins[name] for bins in folds], dtype=np.float64))
+        for name in ("counts", "confidence", "accuracy")
+    )
+    gaps = (counts * (accuracy - confidence)).sum(axis=0)
+    return float(np.abs(gaps).sum() / counts.sum())
 
 
 def _mean_where_any(values: np.ndarray) -> np.ndarray:

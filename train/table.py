@@ -75,7 +75,7 @@ def _notes(folds: Sequence[dict[str, Any]], all_folds: Sequence[str]) -> list[st
     notes.append(f"Faces {subject['image_size']} px; {subject['backend']}.")
     if subject["protocol"] == LIVE:
         notes += [_live_note(fold) for fold in folds]
-    notes.append(f"Calibration error (15 bins): {_percent(mean['calibration_error'])}.")
+    notes.append(f"Calibration error (15 bins, all clips together): {_percent(mean['calibration_error'])}.")
     notes += [f"Fold {fold['subject']['fold']}: {remark}" for fold in folds for remark in fold.get("remarks", ())]
     return [f"- {note}" for note in notes]
 
