@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
+    if min(arguments.workers) < 1:
+        raise ValueError(f"--workers must be 1 or more, got {min(arguments.workers)}")
     if arguments.clips < max(arguments.workers):
         raise ValueError(f"--clips must be at least the number of workers, got {arguments.clips}")
     about = machine()

@@ -6,7 +6,7 @@ import pytest
 from test_model import TINY
 from test_recognizer import SPEC, small_model, weights  # noqa: F401 - a fixture
 
-from mmadfer import predict, recognizer
+from mmadfer import model, predict
 from mmadfer.model import untrained_model
 
 
@@ -35,7 +35,7 @@ def test_csv_has_one_line_per_hop_and_file(weights, clips, tmp_path, capsys):  #
 
 
 def test_untrained_weights_are_said_in_every_line_and_before(clips, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(recognizer, "untrained_model", lambda: untrained_model(SPEC, TINY))
+    monkeypatch.setattr(model, "untrained_model", lambda seed: untrained_model(SPEC, TINY))
     out = tmp_path / "out.csv"
     assert (
         predict.main([str(clips / "intel_asl_thanks.mkv"), "--csv", str(out), "--hop", "1", "--backend", "pytorch"])

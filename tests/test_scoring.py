@@ -114,6 +114,12 @@ def test_a_folder_gets_the_recognisers_own_answers(ray_here, weights, clips, tmp
     assert {name: at for name, at in before.items() if "failed" not in name} == part_times(out)
 
 
+def test_nothing_is_uploaded_to_workers(ray_here):
+    assert os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0"
+    assert not {"working_dir", "py_modules"} & set(ray_here.get_runtime_context().runtime_env)
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
 def test_a_killed_run_goes_on_where_it_was(ray_here, weights, clips, tmp_path, capsys):  # noqa: F811
     folder, out = tmp_path / "videos", tmp_path / "out.parquet"
     folder.mkdir()
