@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import time
@@ -15,6 +14,7 @@ import pytest
 import torch
 from finetune_support import MILD, ROOT, SCRATCH, TINY_MODEL, arguments, command, finetune, run_process
 from made_datasets import prepared_set
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmadfer import EmotionRecognizer, load_model
 from mmadfer.data.dataset import ClipDataset
@@ -80,7 +80,10 @@ def test_the_last_epoch_is_reported_with_what_it_was_made_by(learned):
     assert counts == {"train": {24}, "held_out": {0}, "test": {8}}
     assert record["packages"]["torch"] == torch.__version__.split("+")[0]
     assert record["parameters"]["trained"] <= record["parameters"]["all"]
-    assert any(name.startswith("events") for name in os.listdir(folder / "tensorboard"))
+    curves = EventAccumulator(str(folder / "tensorboard")).Reload()
+    for name in ("train/loss", "test/war", "test/uar"):
+        assert len(curves.Scalars(name)) == 8
+    assert curves.Scalars("test/war")[-1].value == pytest.approx(float(table[-1]["test/war"]))
 
 
 def test_the_weights_score_as_the_last_epoch_did_and_run_in_the_live_recogniser(learned, learnable):

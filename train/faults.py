@@ -44,6 +44,9 @@ def as_sentences(hint: str) -> Iterator[None]:
         if _LOST_PROCESS.search(text):
             _only_first_process_says(error)
             raise ChildProcessError(f"another process of this run has ended; {hint}") from error
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = text.splitlines()[0]
+            raise ValueError(f"the blocks cannot be compiled here ({reason}); --set compile=false; {hint}") from error
         raise
     except (OSError, ValueError) as error:
         caught = _IN_WORKER.match(str(error))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -14,6 +16,8 @@ from mmadfer.data.prepared import PreparedSet
 from mmadfer.model import MMADFER, untrained_model
 from train.overrides import from_assignments
 from train.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 _FREE_INPUT = {"window_seconds", "color", "level_eyes", "handles_missing"}
 """What of the InputSpec neither the prepared set nor the weights' shape decides."""
@@ -60,8 +64,9 @@ class Start:
             raise ValueError("--new-classifier replaces the classifier of --init, which is not given")
 
     def describe(self) -> str:
-        """Return the origin in words."""
-        return "random weights" if self.scratch else self.init or f"{self.face} and {self.audio}"
+        """Return the origin in words, without the folders of whoever trained."""
+        files = " and ".join(Path(name).name for name in (self.init, self.face, self.audio) if name)
+        return files or "random weights"
 
 
 def build(start: Start, prepared: PreparedSet, recipe: Recipe) -> MMADFER:
@@ -113,7 +118,12 @@ def _fitted(model: MMADFER, start: Start, prepared: PreparedSet, recipe: Recipe)
             f"{start.init} has {len(theirs)} classes ({', '.join(theirs)}), but {prepared.name} has {len(ours)} "
             f"({', '.join(ours)}); add --new-classifier to train a new last layer for them"
         )
-    model.spec = input_spec(model.spec, start, prepared, recipe)
+    before, model.spec = model.spec, input_spec(model.spec, start, prepared, recipe)
+    if before.sample_rate != model.spec.sample_rate:
+        log.warning(
+            "%s expects sound at %d Hz, and %s has it at %d Hz: the weights have to learn that",
+            *(start.init, before.sample_rate, prepared.name, model.spec.sample_rate),
+        )
     if start.new_classifier:
         model.classifier = nn.Linear(model.classifier.in_features, len(ours))
     return model
