@@ -138,6 +138,9 @@ def test_each_input_counts_where_its_encoder_is_there_and_only_there(row):
     moved = {"face": model(other_frames, sound), "audio": model(frames, other_sound)}
     for modality, answer in moved.items():
         assert torch.equal(answer, logits) == (modality not in model.config.modalities), modality
+    face_cls, audio_cls = model.encode(frames, sound)[:2]
+    for modality, cls in (("face", face_cls), ("audio", audio_cls)):
+        assert (cls == 0).all() == (modality not in model.config.modalities), modality
 
 
 @EACH
