@@ -26,9 +26,10 @@ def ignore_profiling_signal() -> None:
     that Python knows of, as pytorch-lightning does after a training, would bring the default back, and the process
     would end at MediaPipe's next tick.
     """
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGPROF"):
-        if signal.getsignal(signal.SIGPROF) is signal.SIG_DFL:
-            signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGPROF"):
+        return
+    if signal.getsignal(signal.SIGPROF) is signal.SIG_DFL:
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 @contextmanager
