@@ -21,7 +21,7 @@ from mmadfer.model import untrained_model
 from mmadfer.preprocess import frame_indices, frame_inputs
 from train import evaluate
 from train.predictions import UNTRAINED, load_predictions
-from train.protocols import CENTRE
+from train.protocols import CENTRE, averaged
 from train.record import RECORD, WEIGHTS
 
 LABELS = ("happiness", "sadness", "neutral")
@@ -109,6 +109,13 @@ def test_answers_are_the_models_own(prepared, weights, tmp_path, protocol):
     furthest = np.abs(found.probabilities - shown).max()
     assert furthest < 2e-3, f"calibrated probabilities off by {furthest:.2e}"
     assert len(np.unique(found.probabilities.round(3), axis=0)) > 2, "every clip got the same answer"
+
+
+def test_views_are_averaged_as_probabilities():
+    logits = np.log(np.array([[[9.0, 1.0], [1.0, 1.0]]], dtype=np.float32))  # 0.9 and 0.1, 0.5 and 0.5
+    np.testing.assert_allclose(np.exp(averaged(logits)), [[0.7, 0.3]], rtol=1e-6)
+    np.testing.assert_array_equal(averaged(logits[:, :1]), logits[:, 0])
+    assert np.isfinite(averaged(np.float32([[[0, 900], [0, 900]]]))).all()
 
 
 def softmax_rows(logits):

@@ -133,6 +133,7 @@ def window(time, first, *states):
         ([(1.0, 0.1, State.NO_FACE), (2.0, 0.2, State.NO_FACE)], (0, None), [0.2], True),
         ([(3.0, 0.1), (4.0, 0.2), (5.0, 0.3), (6.0, 0.4)], (2, None), [0.3, 0.4], False),
         ([(3.0, 0.1), (4.0, 0.2)], (2, None), [0.2], False),  # a span shorter than the window
+        ([(1.0, 0.1), (3.0, 0.2, State.NO_FACE)], (2, None), [0.2], True),  # what is before the span does not count
     ],
 )
 def test_which_windows_count(windows, span, expected, never):
