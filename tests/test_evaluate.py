@@ -1,56 +1,25 @@
 """Scoring of prepared clips: each protocol against the model called by hand; what the command writes and refuses."""
 
 import dataclasses
-import io
 import json
-import re
 
 import numpy as np
 import pytest
-import torch
-from finetune_support import SCRATCH, finetune
-from made_datasets import prepared_set
+from evaluate_support import LABELS, by_hand, five_folds, model, run, softmax, softmax_rows
 from PIL import Image
-from test_model import TINY
 
 import mmadfer
 from mmadfer import metrics
-from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.data.sampling import two_clip_indices
-from mmadfer.model import untrained_model
-from mmadfer.preprocess import frame_indices, frame_inputs
+from mmadfer.preprocess import frame_indices
 from train import evaluate
 from train.predictions import UNTRAINED, load_predictions
 from train.protocols import CENTRE, averaged
-from train.record import RECORD, WEIGHTS
-
-LABELS = ("happiness", "sadness", "neutral")
-SPEC = InputSpec(image_size=32, labels=LABELS, sample_rate=16_000)
-MACHINE = ("--backend", "pytorch", "--device", "cpu", "--precision", "fp32", "--workers", "0")
-FOLDS = ("1", "2", "3", "4", "5")
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Return a prepared set of 5 folds, of clips longer and shorter than 16 frames, one of them silent."""
-    folder = tmp_path_factory.mktemp("prepared")
-    return prepared_set(folder, 10, LABELS, folds=FOLDS, frames=(40, 9, 23), silent_every=7, unpadded=True)
-
-
-def model(labels=LABELS, seed=0, **info):
-    """Return random weights that tell clips apart: fresh ones answer all alike, with hardly any spread."""
-    made = untrained_model(dataclasses.replace(SPEC, labels=labels), TINY, seed)
-    random = torch.Generator().manual_seed(seed)
-    frames = torch.rand(8, 1, 3, 4, 4, generator=random).expand(-1, 16, -1, -1, -1).flatten(0, 1)
-    frames = torch.nn.functional.interpolate(frames, 32).unflatten(0, (8, 16))
-    sound = torch.randn(8, 1, 512, 128, generator=random)
-    with torch.no_grad():
-        logits = made(frames, sound)
-        steeper = 1.5 / logits.std(dim=0, keepdim=True).T
-        made.classifier.weight *= steeper
-        made.classifier.bias.copy_(made.classifier.bias * steeper[:, 0] - (logits * steeper.T).mean(dim=0))
-    made.info = WeightsInfo(**{"name": "small", "trained": True, **info})
-    return made
+    return five_folds(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture(scope="module")
@@ -58,27 +27,6 @@ def weights(tmp_path_factory):
     """Return a file of small weights that count as trained, with a temperature and a bias."""
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     return mmadfer.save_model(model(temperature=2.0, logit_bias=(0.3, -0.2, -0.1)), path)
-
-
-def run(prepared, out, *options):
-    return evaluate.main([str(prepared.folder), "--out", str(out), *MACHINE, *map(str, options)])
-
-
-def by_hand(made, prepared, i, positions, margin=0):
-    """Return the logits `(C,)` of frames at ``positions`` of clip i, decoded by PIL, without a data set or a loader."""
-    jpegs = prepared.jpegs(i, positions)
-    pictures = [np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")) for jpeg in jpegs]
-    side = prepared.image_size
-    frames = frame_inputs([p[margin : side - margin, margin : side - margin] for p in pictures], made.spec)
-    spectrogram = torch.full((1, 1, 512, 128), made.spec.mel.padding)
-    columns = torch.tensor(prepared.log_mel(i)[:512].astype(np.float32))
-    spectrogram[0, 0, : len(columns)] = columns
-    with torch.no_grad():
-        return made(frames[None], spectrogram)[0].double().numpy()
-
-
-def softmax(logits):
-    return np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
 
 
 def expected(made, prepared, i, protocol):
@@ -116,10 +64,6 @@ def test_views_are_averaged_as_probabilities():
     np.testing.assert_allclose(np.exp(averaged(logits)), [[0.7, 0.3]], rtol=1e-6)
     np.testing.assert_array_equal(averaged(logits[:, :1]), logits[:, 0])
     assert np.isfinite(averaged(np.float32([[[0, 900], [0, 900]]]))).all()
-
-
-def softmax_rows(logits):
-    return np.stack([softmax(row) for row in np.float64(logits)])
 
 
 def test_frame_order_and_batches_and_workers(prepared, weights, tmp_path):
@@ -208,122 +152,6 @@ def test_weights_of_more_classes_are_refused_or_scored_on_the_shared_ones(prepar
     no_more = mmadfer.save_model(model(("a", "neutral")), tmp_path / "n.safetensors")
     assert run(prepared, tmp_path, "--weights", no_more, "--fold", "1", "--shared-labels") == 2
     assert "they share only neutral" in capsys.readouterr().err
-
-
-def make_run(folder, prepared, folds=FOLDS, **recipe):
-    """Write a run folder as train.finetune leaves it, with weights that differ from fold to fold."""
-    settings = {"frame_order": "text", "span_matched": False, "calibration": 0.0, **recipe}
-    for k, fold in enumerate(folds):
-        inside = folder / f"fold-{fold}"
-        inside.mkdir(parents=True)
-        mmadfer.save_model(model(seed=k, name=f"fold {fold}"), inside / WEIGHTS)
-        record = {"finished": "now", "data": {"name": prepared.name, "fold": fold}, "recipe": settings, "seed": 1}
-        (inside / RECORD).write_text(json.dumps(record))
-    return folder
-
-
-def test_a_run_of_five_folds_becomes_one_table(prepared, tmp_path):
-    folder = make_run(tmp_path / "my-run", prepared)
-    assert run(prepared, tmp_path / "out", "--run", folder) == 0
-    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    answers = [load_predictions(tmp_path / "out" / f"predictions-fold-{fold}.npz") for fold in FOLDS]
-    uars = [metrics.uar(p.labels, p.answers) for p in answers]
-    wars = [metrics.war(p.labels, p.answers) for p in answers]
-    assert len(set(uars)) > 1, "the folds should differ, or the mean is tested by nothing"
-    assert report["mean"]["folds"] == list(FOLDS)
-    assert report["mean"]["uar"] == pytest.approx(sum(uars) / 5)
-    assert report["mean"]["war"] == pytest.approx(sum(wars) / 5)
-    assert report["mean"]["uar_spread"] == pytest.approx(np.std(uars, ddof=1))
-    together = (np.concatenate([getattr(p, name) for p in answers]) for name in ("probabilities", "labels"))
-    assert report["mean"]["calibration_error"] == pytest.approx(metrics.calibration_error(*together))
-    table = (tmp_path / "out" / "table.md").read_text()
-    mean = f"**{100 * sum(uars) / 5:.2f}** | **{100 * sum(wars) / 5:.2f}** |"
-    assert [line.endswith(mean) for line in table.splitlines()].count(True) == 1, table
-    rows = [line for line in table.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in rows}) == 1, f"ragged table:\n{table}"
-    assert "my-run" in table
-    assert "missing" not in table
-    assert run(prepared, tmp_path / "two", "--run", folder, "--folds", "1", "3") == 0
-    assert "Not all folds: 2, 4, 5 of 5 are missing" in (tmp_path / "two" / "table.md").read_text()
-
-
-def test_what_fine_tuning_reports_is_what_is_scored(prepared, tmp_path):
-    """A real run: same clips, same rule, same figures; and the calibration that it stored is applied."""
-    settings = ("epochs=2", "lr=0.01", "batch_size=4", "precision=fp32")
-    v2 = (*SCRATCH, "--recipe", "v2", "--folds", "1")
-    assert finetune(prepared.folder, tmp_path / "run", *settings, start=v2) == 0
-    assert run(prepared, tmp_path / "out", "--run", tmp_path / "run", "--folds", "1") == 0
-    record = json.loads((tmp_path / "run" / "fold-1" / RECORD).read_text())
-    fold = json.loads((tmp_path / "out" / "metrics.json").read_text())["folds"][0]
-    found = load_predictions(tmp_path / "out" / "predictions-fold-1.npz")
-    assert record["result"]["test/war"] == pytest.approx(metrics.war(found.labels, found.logits.argmax(axis=1)))
-    loss = metrics.negative_log_likelihood(softmax_rows(found.logits), found.labels)
-    assert record["result"]["test/loss"] == pytest.approx(loss, abs=2e-3)  # resized by PIL here, on the device there
-    assert record["stored"]["test/war"] == pytest.approx(fold["war"])
-    assert record["stored"]["logit_bias"] == pytest.approx(list(found.subject.logit_bias))
-    assert fold["frame_order"] == "natural"
-
-
-def test_a_runs_own_frame_order_is_used(prepared, tmp_path):
-    folder = make_run(tmp_path / "run", prepared, ("1",), frame_order="natural", span_matched=True)
-    assert run(prepared, tmp_path / "run-out", "--run", folder, "--folds", "1") == 0
-    weights = folder / "fold-1" / WEIGHTS
-    assert run(prepared, tmp_path / "file-out", "--weights", weights) == 0  # run.json lies beside it
-    a, b = (load_predictions(tmp_path / name / "predictions-fold-1.npz") for name in ("run-out", "file-out"))
-    np.testing.assert_array_equal(a.logits, b.logits)
-    i = prepared.indices("1", "test")[0]
-    n = prepared.clips[i].num_frames
-    by_natural_order = softmax(by_hand(mmadfer.load_model(weights), prepared, i, frame_indices(n)))
-    np.testing.assert_allclose(softmax(np.float64(a.logits[0])), by_natural_order, atol=2e-3)
-
-
-def test_what_a_run_held_out_can_be_scored(prepared, tmp_path, capsys):
-    from train.parts import fold_parts
-
-    folder = make_run(tmp_path / "run", prepared, ("1",), calibration=0.25)
-    assert run(prepared, tmp_path / "out", "--run", folder, "--folds", "1", "--part", "held-out") == 0
-    found = load_predictions(tmp_path / "out" / "predictions-fold-1.npz")
-    held_out = fold_parts(prepared, "1", 0.25, 1).held_out
-    assert list(found.clip_ids) == [prepared.clips[i].clip_id for i in held_out]
-    plain = make_run(tmp_path / "plain", prepared, ("1",))
-    assert run(prepared, tmp_path / "out", "--run", plain, "--folds", "1", "--part", "held-out") == 2
-    assert "have no held-out clips" in capsys.readouterr().err
-
-
-def damage(folder):
-    (folder / "fold-1" / WEIGHTS).write_bytes((folder / "fold-1" / WEIGHTS).read_bytes()[:5000])
-
-
-def forget(folder):
-    (folder / "fold-1" / RECORD).write_text('{"finished": "now"}')
-
-
-def unfinish(folder):
-    (folder / "fold-2" / RECORD).write_text('{"finished": ""}')
-
-
-def mistake(folder):
-    (folder / "fold-1").rename(folder / "other")
-    (folder / "fold-2").rename(folder / "fold-1")
-
-
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (damage, "weights.safetensors is damaged"),
-        (forget, "run.json is damaged: it lacks 'recipe'"),
-        (lambda folder: (folder / "fold-1" / RECORD).write_text("{"), "run.json is damaged"),
-        (unfinish, "fold 2 of the run .* is not finished; there is fold-1"),
-        (mistake, "was trained for fold 2 of made, with clips that fold 1 tests on"),
-    ],
-)
-def test_a_damaged_run_is_named(prepared, tmp_path, capsys, harm, message):
-    folder = make_run(tmp_path / "run", prepared, ("1", "2"))
-    harm(folder)
-    assert run(prepared, tmp_path / "out", "--run", folder, "--folds", "1", "2") == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("python -m train.evaluate: ")
-    assert re.search(message, said), said
 
 
 @pytest.mark.parametrize(

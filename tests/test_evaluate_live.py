@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
+from evaluate_support import LABELS, SPEC, model, run
 from made_datasets import SAMPLE_RATE, pattern_jpegs
-from test_evaluate import LABELS, SPEC, model, run
 
 import mmadfer
 from mmadfer import EmotionRecognizer
