@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from finetune_support import finetune
 from golden import FOLDER, golden_model, inputs
 from made_datasets import prepared_set
 from torch.nn import functional as F
@@ -316,3 +319,16 @@ def test_a_validation_part_is_held_out_first(made):
 def test_parts_that_cannot_be_trained_on_are_refused(made, change, message):
     with pytest.raises(ValueError, match=message):
         fold_parts(relabelled(made, change), "1", 0.0, seed=1)
+
+
+def test_a_training_leaves_the_signals_of_compiled_libraries_alone(tmp_path):
+    prepared = prepared_set(tmp_path / "set", clips_per_class=4, size=32).folder
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.signal.restype = ctypes.c_void_p
+    ignored = ctypes.c_void_p(1)  # SIG_IGN
+    before = libc.signal(signal.SIGPWR, ignored)  # as a compiled library does it, without Python's knowledge
+    try:
+        assert finetune(prepared, tmp_path / "run", "epochs=1", "batch_size=4") == 0
+        assert libc.signal(signal.SIGPWR, ignored) == ignored.value, "the default is back"
+    finally:
+        libc.signal(signal.SIGPWR, ctypes.c_void_p(before))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EMAWeightAveraging, TQDMProgressBar
@@ -41,7 +43,7 @@ def make_trainer(
     if recipe.ema:
         extra.append(EMAWeightAveraging(decay=recipe.ema))
     try:
-        return pl.Trainer(
+        trainer = pl.Trainer(
             max_epochs=recipe.epochs,
             accelerator=accelerator,
             devices=devices,
@@ -62,6 +64,16 @@ def make_trainer(
         )
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise ValueError(f"--accelerator {accelerator} --devices {devices} is not to be had here: {error}") from error
+    # After a training the engine puts back the handler of every signal as Python knows it, and with it the default of
+    # those that compiled libraries (MediaPipe, faulthandler, ...) had taken for themselves. It may have its own back.
+    trainer._signal_connector._get_current_signal_handlers = _handlers_to_put_back  # type: ignore[method-assign]
+    return trainer
+
+
+def _handlers_to_put_back() -> dict[Any, Any]:
+    """Return the handlers of the signals that the engine takes."""
+    names = ("SIGTERM", "SIGUSR1")
+    return {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None)) is not None}
 
 
 def _hush() -> None:
