@@ -11,9 +11,7 @@ import numpy as np
 
 from mmadfer.postprocess import Box
 from mmadfer.preprocess import check_rgb
-from mmadfer.runtimes import explain_missing, ignore_profiling_signal, load_runtime
-
-ignore_profiling_signal()  # when imported: a detector is often made on another thread, which cannot
+from mmadfer.runtimes import explain_missing, load_runtime
 
 # Larger frames are shrunk before detection: the models look at 128 and 192 px, and MediaPipe's own way down from 4K
 # costs more than everything else together.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,19 +15,6 @@ def load_runtime(module: str) -> Any:
     """Return ``module``: "cv2", "mediapipe" or a part of it. Raises ImportError that says what to install."""
     with explain_missing(module):
         return importlib.import_module(module)
-
-
-def ignore_profiling_signal() -> None:
-    """Let this process ignore SIGPROF, where its default (to end) stands; only the main thread can.
-
-    MediaPipe arms timers that send it, and ignores it without Python's knowledge. A library that puts back the handlers
-    that Python knows of, as pytorch-lightning does after a training, would bring the default back, and the process
-    would end at MediaPipe's next tick.
-    """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGPROF"):
-        return
-    if signal.getsignal(signal.SIGPROF) is signal.SIG_DFL:
-        signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 @contextmanager

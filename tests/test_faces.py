@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import math
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -313,19 +310,3 @@ def test_one_euro_follows_its_own_definition():
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match="reach must be positive and 0 <= hold <= forget"):
         TrackerSpec(**settings)
-
-
-RESTORED = """
-import os, signal
-from mmadfer.detector import FaceDetector
-FaceDetector().close()
-signal.signal(signal.SIGPROF, signal.getsignal(signal.SIGPROF))  # what a library does that restores handlers
-os.kill(os.getpid(), signal.SIGPROF)  # what MediaPipe's timers do
-print("alive")
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGPROF"), reason="this system has no profiling signal")
-def test_mediapipes_timers_end_no_process_whose_signal_handlers_were_restored():
-    done = subprocess.run([sys.executable, "-c", RESTORED], capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() == "alive", f"exit code {done.returncode}"
