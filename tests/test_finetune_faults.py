@@ -45,14 +45,14 @@ def epochs_kept(out: Path) -> int:
 
 
 def from_epoch(epoch: int, do):
-    """Return a `ClipDataset.__getitem__` that calls ``do`` with the item from training epoch ``epoch`` (from 0) on."""
-    load = ClipDataset.__getitem__
+    """Return a `ClipDataset._load` that calls ``do`` with the item from training epoch ``epoch`` (from 0) on."""
+    load = ClipDataset._load
 
-    def getitem(self, k):
-        item = load(self, k)
+    def loading(self, index, frames):
+        item = load(self, index, frames)
         return do(item) if self.sampling.train and int(self._epoch) >= epoch else item
 
-    return getitem
+    return loading
 
 
 def test_a_loss_that_is_not_finite_stops_at_its_batch_and_keeps_the_epochs_before(
@@ -64,7 +64,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_batch_and_keeps_the_epochs_befor
         bad.append(item.index)
         return item._replace(spectrogram=item.spectrogram * float("nan")) if len(bad) > 6 else item
 
-    monkeypatch.setattr(ClipDataset, "__getitem__", from_epoch(1, spoil))
+    monkeypatch.setattr(ClipDataset, "_load", from_epoch(1, spoil))
     assert finetune(small, tmp_path, *SETTINGS) == 2
     message = sentence()
     assert "the loss is not a finite number in epoch 2, batch 2 of 2" in message
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_epoch_before_whole(small, tmp_path, monkeypatch,
 
 
 def test_a_killed_loading_process_is_said_so(small, tmp_path, monkeypatch, sentence):
-    monkeypatch.setattr(ClipDataset, "__getitem__", from_epoch(1, lambda _: os.kill(os.getpid(), signal.SIGKILL)))
+    monkeypatch.setattr(ClipDataset, "_load", from_epoch(1, lambda _: os.kill(os.getpid(), signal.SIGKILL)))
     assert finetune(small, tmp_path, *SETTINGS, workers=1) == 2
     assert "a loading process was killed, most often because memory ran out; try fewer --workers" in sentence()
     assert epochs_kept(tmp_path) == 1
@@ -114,7 +114,7 @@ def test_a_broken_clip_is_named_without_a_traceback(small, tmp_path, monkeypatch
     def broken(item):
         raise ValueError("frame 3 of clip x is no JPEG")
 
-    monkeypatch.setattr(ClipDataset, "__getitem__", from_epoch(0, broken))
+    monkeypatch.setattr(ClipDataset, "_load", from_epoch(0, broken))
     assert finetune(small, tmp_path, *SETTINGS, workers=1) == 2
     assert sentence().startswith("python -m train.finetune: frame 3 of clip x is no JPEG; finished epochs are kept")
 
