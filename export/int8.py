@@ -18,6 +18,7 @@ from export.onnx import load
 from mmadfer import cli, int8, media, storage
 from mmadfer.backends import Backend
 from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.backends.openvino_core import openvino_core
 from mmadfer.config import InputSpec
 from mmadfer.graph import ENCODER_INPUTS, GraphFolder
 from mmadfer.preprocess import frame_inputs, sound_input
@@ -149,7 +150,7 @@ def calibrate(
 
     inputs = [_named(sample) for sample in samples(windows, reference)]
     nncf.set_log_level(logging.WARNING)  # or it names every node that it leaves as it is
-    plain = openvino.Core().read_model(graphs.encoder)
+    plain = openvino_core().read_model(graphs.encoder)
     quantised = nncf.quantize(
         plain,
         nncf.Dataset(inputs),

@@ -326,9 +326,9 @@ def test_a_training_leaves_the_signals_of_compiled_libraries_alone(tmp_path):
     libc = ctypes.CDLL(None, use_errno=True)
     libc.signal.restype = ctypes.c_void_p
     ignored = ctypes.c_void_p(1)  # SIG_IGN
-    before = libc.signal(signal.SIGPWR, ignored)  # as a compiled library does it, without Python's knowledge
+    before = libc.signal(signal.SIGSTKFLT, ignored)  # as a compiled library does it, without Python's knowledge
     try:
         assert finetune(prepared, tmp_path / "run", "epochs=1", "batch_size=4") == 0
-        assert libc.signal(signal.SIGPWR, ignored) == ignored.value, "the default is back"
+        assert libc.signal(signal.SIGSTKFLT, ignored) == ignored.value, "the default is back"
     finally:
-        libc.signal(signal.SIGPWR, ctypes.c_void_p(before))
+        libc.signal(signal.SIGSTKFLT, ctypes.c_void_p(before))

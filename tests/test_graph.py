@@ -1,9 +1,11 @@
 """The two ONNX graphs and what is made of them: equal to PyTorch, described, kept, and never half-written."""
 
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 
-import openvino
 import pytest
 import torch
 from test_recognizer import small_model
@@ -15,6 +17,7 @@ from mmadfer import graph, storage
 from mmadfer.backends import load_backend
 from mmadfer.backends.faces_graph import without_sound
 from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.backends.openvino_core import openvino_core
 from mmadfer.backends.pytorch import PyTorchBackend
 
 
@@ -67,7 +70,7 @@ def test_openvino_encodes_frames_with_kept_sound_as_it_does_with_sound(graphs, p
 
 
 def test_a_graph_without_the_sounds_means_cannot_be_cut(graphs):
-    model = openvino.Core().read_model(graphs.head)
+    model = openvino_core().read_model(graphs.head)
     with pytest.raises(ValueError, match="lacks the output audio_means"):
         without_sound(model)
 
@@ -171,3 +174,25 @@ def test_a_cache_that_cannot_be_written_leaves_the_plain_engine_and_says_why(mon
     assert "the graphs for OpenVINO cannot be kept" in engine.reason
     with pytest.raises(OSError, match="file"):
         load_backend(stressed_model(), "openvino", "cpu")
+
+
+SIGNALLED = """
+import os, signal, sys
+from mmadfer.backends.openvino import OpenVINOBackend
+from pathlib import Path
+from mmadfer import graph
+graphs = graph.read(Path(sys.argv[1]))
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+first = OpenVINOBackend(graphs, "fp32")
+second = OpenVINOBackend(graphs, "fp32")
+first.close()
+second.close()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_a_signal_is_handled_after_engines_are_closed(graphs):
+    # OpenVINO gives the thread another stack for signals: if that is gone, any signal kills the process.
+    command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, os.fspath(graphs.path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

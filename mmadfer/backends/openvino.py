@@ -15,6 +15,7 @@ from mmadfer import graph, int8, storage
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, choose_precision, device_name
 from mmadfer.backends.faces_graph import without_sound
+from mmadfer.backends.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     from mmadfer.lazy_model import LazyModel
@@ -38,7 +39,7 @@ class OpenVINOBackend(Backend):
         FileNotFoundError for int8 where the encoders were not calibrated.
         """
         try:
-            import openvino
+            self._core = openvino_core()
         except ModuleNotFoundError as error:
             raise ImportError("the backend openvino is not installed: pip install 'mmadfer[cpu]'") from error
         self.spec, self.config = graphs.spec, graphs.config
@@ -46,7 +47,6 @@ class OpenVINOBackend(Backend):
         cpu = torch.device("cpu")
         self.precision = choose_precision(cpu, precision)
         self.description = f"OpenVINO {self.precision} on {device_name(cpu)}"
-        self._core = openvino.Core()
         if self.precision == "int8":
             self._source, self._inner = int8.read(graphs).encoder, choose_precision(cpu)
         else:
