@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,22 @@ class DataRow:
     """Largest difference of a log-mel value, which ours keeps in half precision."""
 
 
-def two_cores() -> int:
-    """Keep this process and its workers on two cores, one thread each; return how many there are."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
+@contextlib.contextmanager
+def two_cores() -> Iterator[int]:
+    """Keep this process and its workers on two cores, one thread each; gives how many there are. Undone at the end."""
+    threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
+    bound = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        if bound:
+            os.sched_setaffinity(0, sorted(bound)[:2])
+        yield min(len(bound), 2) if bound else os.cpu_count() or 1
+    finally:
+        if bound:
+            os.sched_setaffinity(0, bound)
+        cv2.setNumThreads(cv_threads)
+        torch.set_num_threads(threads)
 
 
 def measure(sizes: list[int], clips: int, rounds: int, workers: int) -> tuple[list[DataRow], dict[str, Any]]:
@@ -65,8 +75,7 @@ def measure(sizes: list[int], clips: int, rounds: int, workers: int) -> tuple[li
 
     Args: clips: made for the purpose; rounds: of all ways in turn; workers: loading processes of each way.
     """
-    cores = two_cores()
-    with tempfile.TemporaryDirectory() as folder:
+    with two_cores() as cores, tempfile.TemporaryDirectory() as folder:
         official, prepared = made_clips(Path(folder), clips)
         rows = [_measure(size, official, prepared, rounds, workers) for size in sizes]
     conditions = {

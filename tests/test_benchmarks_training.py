@@ -14,7 +14,9 @@ TINY = ModelConfig(width=32, depth=2, heads=2, bottleneck=8, prompt_updates=(0,)
 def test_the_data_path_is_measured_and_makes_the_same_outputs(tmp_path, capsys):
     figures = tmp_path / "figures.json"
     sizes = ["--sizes", "64", "224", "--clips", "8", "--rounds", "1", "--workers", "0"]
+    threads = torch.get_num_threads()
     assert training.main(["data", *sizes, "--json", str(figures)]) == 0
+    assert torch.get_num_threads() == threads, "what runs next in this process is slower"
     rows = json.loads(figures.read_text())["data"]["rows"]
     assert [row["size"] for row in rows] == [64, 224]
     for row in rows:
