@@ -102,7 +102,7 @@ def answers(ray: Any, clips: Sequence[Mapping[str, str]], job: Job, pool: Pool) 
     Raises OSError where Ray itself gives up.
     """
     for handler in logging.getLogger("ray.data").handlers:
-        if not isinstance(handler, logging.FileHandler):
+        if isinstance(handler, logging.StreamHandler) and type(handler).__module__.startswith("ray."):
             handler.setLevel(logging.CRITICAL)  # the file keeps all; the screen belongs to our own bar
     # A block for each clip: an answer leaves its worker when it is known, not when others are.
     clips_in_ray = ray.data.from_items(list(clips), override_num_blocks=len(clips))
