@@ -24,6 +24,7 @@ from mmadfer.data.dataset import FRAME_DRAWS, ClipDataset
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import Sampling, pick
 from train import augment
+from train.batches import Batches
 
 BATCH = 8
 SEED = 1
@@ -73,7 +74,7 @@ def two_cores() -> Iterator[int]:
 def measure(sizes: list[int], clips: int, rounds: int, workers: int) -> tuple[list[DataRow], dict[str, Any]]:
     """Return a row per face size (px), and the conditions.
 
-    Args: clips: made for the purpose; rounds: of all ways in turn; workers: loading processes of each way.
+    Args: clips: made for the purpose; rounds: of all ways in turn; workers: processes or threads that load.
     """
     with two_cores() as cores, tempfile.TemporaryDirectory() as folder:
         official, prepared = made_clips(Path(folder), clips)
@@ -96,8 +97,10 @@ def _measure(size: int, official: list[OfficialClip], prepared: PreparedSet, rou
     ours = ClipDataset(prepared, range(len(official)), spec, PAPER, SEED)
     ours.set_epoch(EPOCH)
     theirs = OfficialPipeline(official, _positions(prepared, spec), draws, size)
-    options: dict[str, Any] = {"batch_size": BATCH, "num_workers": workers, "persistent_workers": workers > 0}
-    loaders = DataLoader(theirs, **options), DataLoader(ours, **options)
+    loaders = (
+        DataLoader(theirs, BATCH, num_workers=workers, persistent_workers=workers > 0),
+        Batches(ours, BATCH, threads=workers),
+    )
 
     def published() -> None:
         for _ in loaders[0]:
@@ -105,6 +108,7 @@ def _measure(size: int, official: list[OfficialClip], prepared: PreparedSet, rou
 
     def augmented() -> None:
         for batch in loaders[1]:
+            assert isinstance(batch.index, torch.Tensor)
             augment.apply(batch.frames, [draws[index] for index in batch.index.tolist()], size)
 
     def loaded() -> None:

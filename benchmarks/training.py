@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=sorted(IMAGE_SIZES, reverse=True), help="faces, px")
     parser.add_argument("--clips", type=int, default=96, help="clips made for the data path")
     parser.add_argument("--rounds", type=int, default=5, help="rounds over them, of both ways in turn")
-    parser.add_argument("--workers", type=int, default=2, help="loading processes of either way")
+    parser.add_argument("--workers", type=int, default=2, help="processes or threads that load")
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 32], help="clips of a training step on the GPU")
     parser.add_argument("--steps", type=int, default=20, help="training steps that are timed")
     parser.add_argument("--compile", action="store_true", help="compile the encoders' blocks")

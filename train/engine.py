@@ -22,7 +22,6 @@ _EXPECTED = (
     r".*isinstance\(treespec, LeafSpec\)",  # the engine's own, of the PyTorch that it runs on
     ".*You have overridden `on_(before|after)_batch_transfer`",  # in the module, as wanted
     ".*number of training batches .* is smaller than the logging interval",
-    ".*does not have many workers",  # --workers is the user's
     ".*module.s. in eval mode at the start",  # drop_path_on_frozen = false
     ".*exists and is not empty",
     ".*It is recommended to use `self.log.*sync_dist=True",  # such values are the same in all processes

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     group.add_argument("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
     group.add_argument("--precision", default="auto", choices=PRECISIONS, help="precision of the encoders")
     group.add_argument("--batch-size", type=int, default=8, metavar="N", help="views of clips computed at once")
-    group.add_argument("--workers", type=int, default=2, metavar="N", help="loading processes")
+    group.add_argument("--workers", type=int, default=2, metavar="N", help="loading threads")
     return cli.run(parser, _evaluate, argv)
 
 

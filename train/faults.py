@@ -13,7 +13,6 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from mmadfer.cli import USAGE_ERROR
 
 _LOST_PROCESS = re.compile(r"closed by peer|connection reset|gloo|nccl|process group|broken pipe", re.IGNORECASE)
-_IN_WORKER = re.compile(r"^Caught \w+ in DataLoader worker process \d+\.\n.*\n\w+(?:\.\w+)*: (.*)", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -37,10 +36,6 @@ def as_sentences(hint: str) -> Iterator[None]:
         raise
     except RuntimeError as error:
         text = str(error)
-        if "DataLoader worker" in text:
-            raise ChildProcessError(
-                f"a loading process was killed, most often because memory ran out; try fewer --workers; {hint}"
-            ) from error
         if _LOST_PROCESS.search(text):
             _only_first_process_says(error)
             raise ChildProcessError(f"another process of this run has ended; {hint}") from error
@@ -48,13 +43,12 @@ def as_sentences(hint: str) -> Iterator[None]:
             reason = text.splitlines()[0]
             raise ValueError(f"the blocks cannot be compiled here ({reason}); --set compile=false; {hint}") from error
         raise
-    except (OSError, ValueError) as error:
-        caught = _IN_WORKER.match(str(error))
-        if caught:  # the text is a whole traceback
-            raise ValueError(f"{caught[1].strip()}; {hint}") from error
-        if isinstance(error, OSError):
-            raise OSError(error.errno, f"{error.strerror or error}; {hint}", error.filename) from error
-        raise
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror or error}; {hint}", error.filename) from error
+    except ValueError as error:
+        if hint in str(error):
+            raise
+        raise ValueError(f"{error}; {hint}") from error
 
 
 def _only_first_process_says(error: BaseException) -> None:

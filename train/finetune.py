@@ -53,7 +53,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="what to train on")
     group.add_argument("--devices", type=int, default=1, metavar="N", help="processes of this machine, one a device")
     group.add_argument("--nodes", type=int, default=1, metavar="N", help="machines, each started with NODE_RANK set")
-    group.add_argument("--workers", type=int, default=2, metavar="N", help="loading processes for each device")
+    group.add_argument("--workers", type=int, default=2, metavar="N", help="loading threads for each device")
 
 
 def _finetune(arguments: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ class Job:
     devices: int = 1
     nodes: int = 1
     workers: int = 2
-    """Loading processes of each device."""
+    """Loading threads of each device."""
     others: OtherProcesses | None = None
     """Watched where there are several devices."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Sampler
 
 from mmadfer.config import InputSpec
 from mmadfer.data.dataset import ClipDataset, Item
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import Sampling
+from train.batches import Batches
 from train.parts import Parts
 from train.recipe import Recipe
 
@@ -20,10 +21,20 @@ ORDER_DRAWS = 4
 """Sets the draws of the order apart from other draws of the same seed and epoch."""
 
 
+class Drawn(Protocol):
+    """Clips whose parts are drawn anew in every epoch."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw for ``epoch`` from now on."""
+
+
 class TrainSampler(Sampler[int]):
     """One process's positions in each epoch. All processes together see the same batches, whatever their number."""
 
-    def __init__(self, dataset: ClipDataset, recipe: Recipe, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, dataset: Drawn, recipe: Recipe, rank: int = 0, world_size: int = 1) -> None:
         """Args: dataset: told of each new epoch; rank: of this process; world_size: processes in all.
 
         Raises ValueError where the batch cannot be divided, or is larger than the data set.
@@ -85,11 +96,11 @@ class FoldData(pl.LightningDataModule):
     """The loaders of one fold. Scored are the test part, then what is held out."""
 
     def __init__(self, prepared: PreparedSet, parts: Parts, spec: InputSpec, recipe: Recipe, workers: int) -> None:
-        """Args: prepared: the data set; parts: of the fold; spec: the model's; workers: loading processes each."""
+        """Args: prepared: the data set; parts: of the fold; spec: the model's; workers: loading threads each."""
         super().__init__()
         self._prepared, self._parts, self._spec, self._recipe, self._workers = prepared, parts, spec, recipe, workers
 
-    def train_dataloader(self) -> DataLoader[Item]:
+    def train_dataloader(self) -> Batches[Item]:
         """Return the loader of this process's share of the training part."""
         sampling = Sampling(
             train=True, order=self._recipe.frame_order, tail=self._recipe.tail_frames, span=self._recipe.span_matched
@@ -100,7 +111,7 @@ class FoldData(pl.LightningDataModule):
         sampler = TrainSampler(dataset, self._recipe, trainer.global_rank, trainer.world_size)
         return self._loader(dataset, sampler, trainer.world_size)
 
-    def val_dataloader(self) -> list[DataLoader[Item]]:
+    def val_dataloader(self) -> list[Batches[Item]]:
         """Return this process's loaders of the scored parts that are not empty, in the order of `Parts.scored`."""
         sampling = Sampling(train=False, order=self._recipe.frame_order, span=self._recipe.span_matched)
         trainer = self.trainer
@@ -113,14 +124,6 @@ class FoldData(pl.LightningDataModule):
             loaders.append(self._loader(dataset, sampler, trainer.world_size))
         return loaders
 
-    def _loader(self, dataset: ClipDataset, sampler: Sampler[int], world_size: int) -> DataLoader[Item]:
-        return DataLoader(
-            dataset,
-            batch_size=self._recipe.batch_size // self._recipe.accumulate // world_size,
-            sampler=sampler,
-            num_workers=self._workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self._workers > 0,
-            # Its own: the loader's draws must not move the random state that drop path uses.
-            generator=torch.Generator().manual_seed(self._recipe.seed),
-        )
+    def _loader(self, dataset: ClipDataset, sampler: Sampler[int], world_size: int) -> Batches[Item]:
+        batch_size = self._recipe.batch_size // self._recipe.accumulate // world_size
+        return Batches(dataset, batch_size, sampler, self._workers)

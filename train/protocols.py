@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from mmadfer.backends import Backend
 from mmadfer.config import InputSpec
@@ -16,6 +16,7 @@ from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import FIRST, SECOND, WHOLE, Sampling
 from mmadfer.postprocess import softmax
 from mmadfer.preprocess import frame_pixels
+from train.batches import Batches
 
 LIVE = "live"
 CENTRE = 7 / 8
@@ -80,6 +81,11 @@ class ViewDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         frames = [self._resized(items[view.frames].frames.numpy(), view.crop) for view in self.views]
         return torch.stack(frames), torch.stack([items[view.frames].spectrogram for view in self.views])
 
+    def batch(self, ks: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return several clips, with a dimension more in front."""
+        frames, spectrograms = zip(*(self[k] for k in ks), strict=True)
+        return torch.stack(frames), torch.stack(spectrograms)
+
     def _resized(self, frames: np.ndarray, crop: float) -> torch.Tensor:
         side = frames.shape[1]
         margin = round(side * (1 - crop) / 2)
@@ -92,10 +98,10 @@ def score_views(
 ) -> np.ndarray:
     """Return the logits of every view `(N, V, C)` float32, in the data set's order.
 
-    Args: batch_size: views at once; workers: loading processes; progress: called with the clips just done.
+    Args: batch_size: views at once; workers: loading threads; progress: called with the clips just done.
     """
     count = len(dataset.views)
-    loader = DataLoader(dataset, batch_size=max(1, batch_size // count), num_workers=workers)
+    loader = Batches(dataset, max(1, batch_size // count), threads=workers)
     found = []
     for frames, spectrograms in loader:
         clips = len(frames)
