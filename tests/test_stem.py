@@ -61,7 +61,7 @@ def test_each_patch_sees_its_own_pixels_and_not_those_far_away():
     stem(image)[0, 0].sum().backward()  # the first patch
     seen = image.grad[0].abs().sum(dim=0)
     assert (seen[:8, :8] > 0).all()
-    assert (seen[32:, 32:] == 0).all()
+    assert (seen[48:, 48:] == 0).all()
 
 
 def test_a_stem_that_is_trained_follows_its_batches_and_a_frozen_one_does_not():
@@ -71,7 +71,7 @@ def test_a_stem_that_is_trained_follows_its_batches_and_a_frozen_one_does_not():
             for parameter in model.parameters():
                 parameter.requires_grad_(True)
         before = {key: value.clone() for key, value in model.state_dict().items() if "running" in key}
-        assert len(before) == 2 * 2 * 2 * 4
+        assert len(before) == 2 * 2 * 3 * 4
         model.train()
         model(*clip(0)).sum().backward()
         same = [torch.equal(model.state_dict()[key], value) for key, value in before.items()]
@@ -124,9 +124,9 @@ def test_grey_faces_are_three_equal_channels_for_either_stem():
 
 
 def test_a_small_model_is_small():
-    """As in the trial on starter faces: width 192, 6 blocks, 48 px, 36 tokens, 2.9 M parameters an encoder."""
+    """Width 192, 6 blocks, 48 px, 36 tokens: under 4 M parameters an encoder."""
     config = ModelConfig(width=192, depth=6, heads=3, patch_size=8, prompt_updates=(0, 3), stem="conv")
     with torch.device("meta"):
         model = MMADFER(InputSpec(image_size=48), config)
     assert model.face.patch_embed.num_patches == 36
-    assert 2.7e6 < sum(p.numel() for p in model.face.parameters()) < 3.1e6
+    assert 3.5e6 < sum(p.numel() for p in model.face.parameters()) < 4e6

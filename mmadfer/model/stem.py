@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 
 class _Stage(nn.Module):
-    """Shrinks the image by its stride, then mixes neighbours channel by channel."""
+    """Shrinks the image by its stride, then adds what two more convolutions see in it."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.shrink = nn.Sequential(
-            nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.GELU()
-        )
-        self.mix = nn.Sequential(
-            nn.Conv2d(width, width, 3, 1, 1, groups=width, bias=False), nn.BatchNorm2d(width), nn.GELU()
-        )
+        self.shrink = nn.Sequential(*_convolution(channels, width, stride), nn.GELU())
+        self.mix = nn.Sequential(*_convolution(width, width), nn.GELU(), *_convolution(width, width))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Shrink: ``(N, C, H, W)`` -> ``(N, width, H / stride, W / stride)``."""
         image = self.shrink(image)
-        return image + self.mix(image)
+        return F.relu(image + self.mix(image))
+
+
+def _convolution(channels: int, width: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
 
 
 class ConvStem(nn.Module):

@@ -1,0 +1,242 @@
+"""The starter weights' way: data read by part, clips that move and miss things, three stages, one file."""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_media import tone, write_media
+
+from mmadfer import checkpoint
+from mmadfer.config import DFEW_LABELS, InputSpec, MelSpec
+from mmadfer.data.starter import FACES, RATE, VOICES, Faces, read_faces, read_voices
+from mmadfer.preprocess import spectrogram
+from train.starter.__main__ import WEIGHTS, main
+from train.starter.clips import NEUTRAL, NOTHING_MISSING, Shares, StarterClips, balanced
+from train.starter.motion import MILD, STILL, Motion, clip_of
+from train.starter.scores import clips_of, score
+from train.starter.settings import RECIPE, load
+from train.starter.sound import Variation, columns_of, silent_input, varied_input
+
+SPEC = InputSpec(image_size=24, num_frames=3, sample_rate=RATE, color="grey", mel=MelSpec(bins=16, frames=64))
+TINY = """
+seed = 1
+[input]
+image_size = 24
+num_frames = 3
+sample_rate = 16000
+color = "grey"
+handles_missing = ["face", "audio"]
+[input.mel]
+bins = 16
+frames = 64
+[model]
+width = 16
+depth = 2
+heads = 2
+patch_size = 12
+audio_patch_size = 16
+stem = "conv"
+bottleneck = 4
+num_prompts = 2
+prompt_updates = [0]
+temporal_width = 16
+temporal_heads = 2
+temporal_mlp = 16
+[faces]
+epochs = 1
+batch_size = 8
+frame_order = "natural"
+[voices]
+epochs = 1
+batch_size = 8
+frame_order = "natural"
+[joined]
+epochs = 1
+batch_size = 4
+frame_order = "natural"
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Return a folder in the starter data's layout: 10 faces a class, 8 voices of each of four actors."""
+    root = tmp_path_factory.mktemp("starter")
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(7), 70 // 7)
+    images = np.clip(rng.normal(20 * labels[:, None, None] + 60, 20, (70, 24, 24)), 0, 255).astype(np.uint8)
+    split = np.tile([0, 0, 0, 0, 0, 0, 1, 1, 2, 2], 7)
+    np.savez(root / FACES, images=images, labels=labels, split=split, classes=np.array(DFEW_LABELS))
+    (root / VOICES).mkdir()
+    for actor in (1, 2, 17, 20):
+        for emotion in range(1, 9):
+            sound = tone(RATE, 0.5) * (0.1 + 0.1 * emotion)
+            write_media(root / VOICES / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.flac", (), sound, RATE)
+    return root
+
+
+def test_parts_hold_their_own_faces_and_actors(data):
+    faces = {part: read_faces(data, part) for part in ("train", "validation", "test")}
+    assert [len(part.images) for part in faces.values()] == [42, 14, 14]
+    assert all(np.bincount(part.labels, minlength=7).min() > 0 for part in faces.values())
+    voices = {part: read_voices(data, part) for part in faces}
+    assert {part: {voice.actor for voice in found} for part, found in voices.items()} == {
+        "train": {1, 2},
+        "validation": {17},
+        "test": {20},
+    }
+    assert [voice.sex for voice in voices["train"]].count("female") == 8
+    assert sum(voice.label == NEUTRAL for voice in voices["test"]) == 2, "calm counts as neutral"
+
+
+def test_what_is_no_starter_data_is_refused(data, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no faces\.npz in"):
+        read_faces(tmp_path, "train")
+    with pytest.raises(FileNotFoundError, match="no voices of actors for train"):
+        read_voices(tmp_path, "train")
+    np.savez(tmp_path / FACES, images=np.zeros((2, 4, 4)), labels=[0, 1], split=[0, 0], classes=np.array(["a", "b"]))
+    with pytest.raises(ValueError, match=r"it holds float64 of \(2, 4, 4\) and labels among a, b"):
+        read_faces(tmp_path, "train")
+    (tmp_path / FACES).write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(ValueError, match="damaged or no file of starter faces"):
+        read_faces(tmp_path, "train")
+    (tmp_path / VOICES).mkdir()
+    (tmp_path / VOICES / "hello.flac").write_bytes(b"")
+    with pytest.raises(ValueError, match="is not named as RAVDESS names a sentence"):
+        read_voices(tmp_path, "train")
+
+
+def test_a_face_moves_a_little_within_a_clip_and_not_at_all_where_still():
+    image = read_image()
+    still = clip_of(image, 5, STILL, np.random.default_rng(1))
+    assert all(np.array_equal(frame, image) for frame in still)
+    moved = clip_of(image, 16, dataclasses.replace(Motion(), noise=0.0), np.random.default_rng(1)).astype(float)
+    steps = np.abs(np.diff(moved, axis=0)).mean(axis=(1, 2))
+    assert 0 < steps.max() < np.abs(moved - image).mean(), "frames differ less from each other than from the photograph"
+    mild = clip_of(image, 16, MILD, np.random.default_rng(1)).astype(float)
+    assert np.abs(mild - image).mean() < np.abs(moved - image).mean()
+
+
+def read_image():
+    y, x = np.mgrid[:48, :48]
+    return (127 + 60 * np.sin(x / 5) + 60 * np.cos(y / 7)).astype(np.uint8)
+
+
+def test_an_unchanged_voice_is_the_models_own_input(data):
+    voice = read_voices(data, "train")[0]
+    nothing = Variation(0.0, 0.0, 0.0, 0.0, (-60.0, -60.0), 0, 0, 0, 1.0)
+    made = varied_input(columns_of(voice, SPEC), SPEC, nothing, np.random.default_rng(0))
+    own = spectrogram(voice.sound, RATE, SPEC.mel).numpy()
+    assert np.abs(made - own).max() < 1e-4, f"off by {np.abs(made - own).max():.1e}"
+
+
+def test_silences_are_those_that_happen():
+    rng = np.random.default_rng(0)
+    kinds = [silent_input(SPEC, Variation(), rng) for _ in range(40)]
+    assert any((kind == np.float32(SPEC.mel.padding)).all() for kind in kinds), "no microphone"
+    digital = spectrogram(torch.zeros(1, RATE), RATE, SPEC.mel).numpy()
+    assert any(np.abs(kind[:20] - digital[:20]).max() < 1e-4 for kind in kinds), "digital silence"
+    assert any(kind[:20].std() > 0.01 for kind in kinds), "a quiet room"
+
+
+def test_shares_of_clips_miss_what_they_should(data):
+    faces, voices = read_faces(data, "train"), read_voices(data, "train")
+    shares = Shares(no_face=0.3, no_voice=0.3, neither=0.1)
+    clips = StarterClips(SPEC, faces, voices, motion=Motion(), variation=Variation(), shares=shares)
+    black = neutral = count = 0
+    for epoch in range(12):
+        clips.set_epoch(epoch)
+        for position in range(len(clips)):
+            item = clips[position]
+            gone = not item.frames.any()
+            black += gone
+            if gone and item.label != faces.labels[position]:
+                neutral += item.label == NEUTRAL
+                assert item.label == NEUTRAL
+            count += 1
+    assert black / count == pytest.approx(0.4, abs=0.07)
+    assert neutral / count == pytest.approx(0.1 * 6 / 7, abs=0.05)
+
+
+def test_clips_are_the_same_for_the_same_seed_and_epoch(data):
+    faces, voices = read_faces(data, "train"), read_voices(data, "train")
+
+    def item(seed=1, epoch=0):
+        clips = StarterClips(SPEC, faces, voices, motion=Motion(), variation=Variation(), seed=seed)
+        clips.set_epoch(epoch)
+        return clips[3]
+
+    assert torch.equal(item().frames, item().frames) and torch.equal(item().spectrogram, item().spectrogram)
+    assert not torch.equal(item().frames, item(epoch=1).frames)
+    assert not torch.equal(item().spectrogram, item(seed=2).spectrogram)
+
+
+def test_scored_clips_have_nothing_missing_and_never_change(data):
+    faces, voices = read_faces(data, "test"), read_voices(data, "test")
+    for condition, length in (("faces", len(faces.labels)), ("voices", len(voices)), ("both", len(faces.labels))):
+        clips = clips_of(condition, SPEC, faces, voices)
+        assert len(clips) == length
+        first = clips[1]
+        assert bool(first.frames.any()) == (condition != "voices")
+        assert bool((first.spectrogram == SPEC.mel.padding).all()) == (condition == "faces")
+        assert torch.equal(first.frames, clips[1].frames) and torch.equal(first.spectrogram, clips[1].spectrogram)
+
+
+def test_classes_are_balanced_as_asked():
+    labels = np.repeat([0, 1, 2], [80, 16, 4])
+    assert np.bincount(labels[balanced(labels, 1.0)]).tolist() == [80, 16, 4]
+    assert np.bincount(labels[balanced(labels, 0.0)]).tolist() == [33, 33, 33]
+    assert set(balanced(labels, 0.0)) == set(range(100)) - set(range(33, 80)), "members are repeated only when used up"
+
+
+def test_a_score_is_of_every_clip_in_order():
+    faces = Faces(np.zeros((40, 24, 24), np.uint8), np.arange(40) % 7)
+
+    def answer(frames, spectrogram):
+        assert frames.shape[1:] == (3, 3, 24, 24)
+        return torch.eye(7)[torch.zeros(len(frames), dtype=torch.long)]
+
+    scored = score(answer, StarterClips(SPEC, faces, shares=NOTHING_MISSING))
+    assert scored.labels.tolist() == faces.labels.tolist()
+    assert scored.war == pytest.approx(6 / 40) and scored.uar == pytest.approx(1 / 7)
+
+
+def test_the_command_trains_all_stages_and_goes_on_where_it_stopped(data, tmp_path, capsys):
+    recipe, out = tmp_path / "tiny.toml", tmp_path / "run"
+    recipe.write_text(TINY)
+    arguments = [str(data), "--out", str(out), "--recipe", str(recipe), "--accelerator", "cpu", "--workers", "0"]
+    assert main(arguments) == 0
+    model = checkpoint.load_model(out / WEIGHTS)
+    assert model.info.trained and model.info.name == "starter weights"
+    assert model.spec.handles_missing == ("face", "audio")
+    assert model.spec.mel.mean != MelSpec().mean, "the voices' own statistics"
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert "starter.safetensors" in capsys.readouterr().out
+    for stage in ("faces", "voices", "joined"):
+        with (out / stage / "metrics.csv").open() as file:
+            assert len(list(csv.DictReader(file))) == 1
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    times = {stage: (out / stage / "last.ckpt").stat().st_mtime_ns for stage in ("faces", "voices", "joined")}
+    assert main(arguments) == 0
+    assert times == {stage: (out / stage / "last.ckpt").stat().st_mtime_ns for stage in times}, "nothing is done twice"
+    again = checkpoint.load_model(out / WEIGHTS).state_dict()
+    assert all(torch.equal(before[name], again[name]) for name in before)
+
+
+def test_the_recipe_of_the_project_can_be_read_and_fits():
+    recipe = load()
+    assert recipe.spec.image_size % recipe.config.patch_size == 0
+    assert recipe.spec.mel.frames % recipe.config.audio_patch_size == 0
+    assert set(recipe.stages) == {"faces", "voices", "joined"}
+
+
+def test_a_recipe_that_lacks_a_part_is_refused(tmp_path):
+    text = RECIPE.read_text()
+    (tmp_path / "r.toml").write_text(text.replace("[joined]", "[other]"))
+    with pytest.raises(ValueError, match=r"r\.toml lacks joined"):
+        load(Path(tmp_path / "r.toml"))
+    (tmp_path / "r.toml").write_text(text.replace("width = 192", 'width = "wide"', 1))
+    with pytest.raises(ValueError, match="width"):
+        load(tmp_path / "r.toml")

@@ -1,0 +1,67 @@
+"""What the starter weights reach: faces alone, voices alone and both, on parts that they were not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mmadfer import metrics
+from mmadfer.config import InputSpec
+from mmadfer.data.starter import Faces, Voice
+from mmadfer.postprocess import softmax
+from train import augment
+from train.batches import Batches
+from train.starter.clips import StarterClips
+from train.starter.motion import MILD
+
+CONDITIONS = ("faces", "voices", "both")
+_BATCH = 16
+
+Answer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""`(B, T, 3, S, S)` frames and `(B, 1, frames, bins)` log-mels to logits `(B, C)`."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The logits of the clips of one condition."""
+
+    labels: np.ndarray
+    logits: np.ndarray
+
+    @property
+    def war(self) -> float:
+        """Share of clips that are right, 0 to 1."""
+        return metrics.war(self.labels, self.logits.argmax(axis=1))
+
+    @property
+    def uar(self) -> float:
+        """Mean recall of the classes, 0 to 1."""
+        return metrics.uar(self.labels, self.logits.argmax(axis=1))
+
+    def calibration_error(self, temperature: float) -> float:
+        """Return the expected calibration error in 15 bins, 0 to 1."""
+        return metrics.calibration_error(softmax(self.logits, temperature), self.labels)
+
+
+def clips_of(condition: str, spec: InputSpec, faces: Faces, voices: Sequence[Voice]) -> StarterClips:
+    """Return the clips of ``condition``, always the same: faces that move a little, voices from their first sample."""
+    if condition == "faces":
+        return StarterClips(spec, faces, motion=MILD)
+    if condition == "voices":
+        return StarterClips(spec, voices=voices)
+    return StarterClips(spec, faces, voices, motion=MILD)
+
+
+def score(answer: Answer, clips: StarterClips) -> Scored:
+    """Return the logits of all ``clips``."""
+    labels, logits = [], []
+    with torch.inference_mode():
+        for item in Batches(clips, _BATCH):
+            frames = augment.apply(item.frames, None, clips.spec.image_size)
+            logits.append(answer(frames, item.spectrogram).float().numpy())
+            assert isinstance(item.label, torch.Tensor)
+            labels.append(item.label.numpy())
+    return Scored(np.concatenate(labels), np.concatenate(logits))

@@ -1,0 +1,108 @@
+"""Voices as the model takes them: windows of log-mel, varied for training, and the several kinds of silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmadfer.config import InputSpec
+from mmadfer.data.starter import Voice
+from mmadfer.logmel import log_mel
+
+FLOOR = float(np.log(np.finfo(np.float32).eps))
+"""Log-mel of digital silence: Kaldi's energies are at least the smallest step of a float."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How far a voice is changed from epoch to epoch, all in the log-mel."""
+
+    gain: float = 2.0
+    """Natural logarithm of the power, up or down: 2 is about 9 dB."""
+    speed: float = 0.15
+    """Share by which it is quicker or slower."""
+    pitch: float = 1.5
+    """Mel bins by which it is shifted, up or down."""
+    tilt: float = 1.0
+    """Of the spectrum, from the lowest to the highest bin: another microphone, another room."""
+    noise: tuple[float, float] = (-8.0, 6.0)
+    """Log power that the background is drawn from."""
+    masks: int = 2
+    """Stretches of time, and as many of bins, that are hidden."""
+    mask_frames: int = 40
+    mask_bins: int = 8
+    least: float = 0.5
+    """Shortest part of the window that is filled, as a share: live, the window fills up first."""
+
+
+def columns_of(voice: Voice, spec: InputSpec) -> np.ndarray:
+    """Return the log-mel `(frames, bins)` of a whole voice, neither normalised nor cut."""
+    return log_mel(voice.sound - voice.sound.mean(), spec.sample_rate, spec.mel).numpy()
+
+
+def varied_input(columns: np.ndarray, spec: InputSpec, variation: Variation, rng: np.random.Generator) -> np.ndarray:
+    """Return a normalised window `(frames, bins)` of a voice's log-mel ``columns``, changed at random."""
+    mel = spec.mel
+    speed = 1 + rng.uniform(-variation.speed, variation.speed)
+    bins = np.arange(mel.bins) + rng.uniform(-variation.pitch, variation.pitch)
+    times = np.arange(int(len(columns) / speed)) * speed
+    grid = np.meshgrid(bins.astype(np.float32), times.astype(np.float32))
+    sound = cv2.remap(columns, *grid, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sound = _cut(sound, mel.frames, variation, rng)
+    tilt = np.linspace(-0.5, 0.5, mel.bins) * rng.uniform(-variation.tilt, variation.tilt)
+    louder = sound + tilt + rng.uniform(-variation.gain, variation.gain)
+    sound = np.logaddexp(louder, _background(len(sound), mel.bins, variation, rng))
+    for _ in range(variation.masks):
+        _mask(sound, 0, variation.mask_frames, rng)
+        _mask(sound, 1, variation.mask_bins, rng)
+    return _padded(sound, spec)
+
+
+def silent_input(spec: InputSpec, variation: Variation, rng: np.random.Generator) -> np.ndarray:
+    """Return a normalised window `(frames, bins)` without a voice: no microphone, digital silence, or a quiet room."""
+    kind = rng.integers(3)
+    if kind == 0:
+        return np.full((spec.mel.frames, spec.mel.bins), spec.mel.padding, np.float32)
+    length = round(spec.window_seconds / spec.mel.frame_shift)
+    length = min(spec.mel.frames, round(length * rng.uniform(variation.least, 1)))
+    sound = np.full((length, spec.mel.bins), FLOOR)
+    if kind == 2:
+        sound = np.logaddexp(sound, _background(length, spec.mel.bins, variation, rng))
+    return _padded(sound, spec)
+
+
+def _cut(sound: np.ndarray, frames: int, variation: Variation, rng: np.random.Generator) -> np.ndarray:
+    """Return a stretch of ``sound``, at most ``frames`` long: the whole, or a part drawn at random."""
+    longest = min(len(sound), frames)
+    length = longest if rng.random() < 0.3 else int(rng.uniform(variation.least, 1) * longest)
+    start = 0 if rng.random() < 0.3 else rng.integers(0, len(sound) - length + 1)
+    return sound[start : start + length].copy()
+
+
+def _background(length: int, bins: int, variation: Variation, rng: np.random.Generator) -> np.ndarray:
+    """Return steady noise of a random colour `(length, bins)`, as log power: each value of a mean of squares."""
+    level = rng.uniform(*variation.noise) + np.linspace(0.5, -0.5, bins) * rng.uniform(-2, 4)
+    return level + np.log(rng.gamma(4.0, 0.25, (length, bins)) + 1e-3)
+
+
+def _mask(sound: np.ndarray, axis: int, most: int, rng: np.random.Generator) -> None:
+    width = int(rng.integers(0, min(most, sound.shape[axis]) + 1))
+    start = int(rng.integers(0, sound.shape[axis] - width + 1))
+    part = [slice(None), slice(None)]
+    part[axis] = slice(start, start + width)
+    sound[tuple(part)] = sound.mean()
+
+
+def _padded(sound: np.ndarray, spec: InputSpec) -> np.ndarray:
+    out = np.zeros((spec.mel.frames, spec.mel.bins), np.float32)
+    out[: len(sound)] = np.maximum(sound, FLOOR)
+    return (out - spec.mel.mean) / (2.0 * spec.mel.std)
+
+
+def statistics(columns: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return mean and standard deviation of all values of several log-mels."""
+    values = np.concatenate([part.ravel() for part in columns])
+    return float(values.mean()), float(values.std())
