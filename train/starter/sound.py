@@ -28,13 +28,13 @@ class Variation:
     """Mel bins by which it is shifted, up or down."""
     tilt: float = 1.0
     """Of the spectrum, from the lowest to the highest bin: another microphone, another room."""
-    noise: tuple[float, float] = (-8.0, 6.0)
-    """Log power that the background is drawn from."""
+    noise: tuple[float, float] = (-16.0, -4.0)
+    """Log power that the background is drawn from: -16 is none, and half of the voices' sounds lie above -6."""
     masks: int = 2
     """Stretches of time, and as many of bins, that are hidden."""
-    mask_frames: int = 40
-    mask_bins: int = 8
-    least: float = 0.5
+    mask_frames: int = 30
+    mask_bins: int = 6
+    least: float = 0.75
     """Shortest part of the window that is filled, as a share: live, the window fills up first."""
 
 
