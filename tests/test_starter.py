@@ -18,7 +18,7 @@ from train.starter.clips import NEUTRAL, NOTHING_MISSING, Shares, StarterClips, 
 from train.starter.motion import MILD, STILL, Motion, clip_of
 from train.starter.scores import clips_of, score
 from train.starter.settings import RECIPE, load
-from train.starter.sound import Variation, columns_of, silent_input, varied_input
+from train.starter.sound import FLOOR, Variation, columns_of, silent_input, varied_input
 
 SPEC = InputSpec(image_size=24, num_frames=3, sample_rate=RATE, color="grey", mel=MelSpec(bins=16, frames=64))
 TINY = """
@@ -47,14 +47,17 @@ temporal_heads = 2
 temporal_mlp = 16
 [faces]
 epochs = 1
+ema = 0.5
 batch_size = 8
 frame_order = "natural"
 [voices]
 epochs = 1
+ema = 0.5
 batch_size = 8
 frame_order = "natural"
 [joined]
 epochs = 1
+ema = 0.5
 batch_size = 4
 frame_order = "natural"
 """
@@ -126,10 +129,25 @@ def read_image():
 
 def test_an_unchanged_voice_is_the_models_own_input(data):
     voice = read_voices(data, "train")[0]
-    nothing = Variation(0.0, 0.0, 0.0, 0.0, (-60.0, -60.0), 0, 0, 0, 1.0)
+    nothing = Variation(0.0, 0.0, 0.0, 0.0, (-60.0, -60.0), 0, 0, 0, 1.0, whole=1.0)
     made = varied_input(columns_of(voice, SPEC), SPEC, nothing, np.random.default_rng(0))
     own = spectrogram(voice.sound, RATE, SPEC.mel).numpy()
     assert np.abs(made - own).max() < 1e-4, f"off by {np.abs(made - own).max():.1e}"
+
+
+def test_a_voice_comes_and_goes_anywhere_in_the_window(data):
+    voice = read_voices(data, "train")[0]
+    columns = np.pad(columns_of(voice, SPEC), ((0, 40), (0, 0)), mode="edge")
+    live = Variation(0.0, 0.0, 0.0, 0.0, (-60.0, -60.0), 0, 0, 0, 1.0, whole=0.0)
+    spec = dataclasses.replace(SPEC, window_seconds=0.5)  # 50 columns
+    floor = (FLOOR - spec.mel.mean) / (2 * spec.mel.std)
+    late = early = 0
+    for seed in range(60):
+        window = varied_input(columns, spec, live, np.random.default_rng(seed))[:50]
+        empty = np.abs(window - floor).max(axis=1) < 1e-4
+        assert empty.mean() <= 0.32
+        late, early = late + bool(empty[0]), early + bool(empty[-1])
+    assert late >= 5 and early >= 5, (late, early)
 
 
 def test_silences_are_those_that_happen():
@@ -143,7 +161,7 @@ def test_silences_are_those_that_happen():
 
 def test_shares_of_clips_miss_what_they_should(data):
     faces, voices = read_faces(data, "train"), read_voices(data, "train")
-    shares = Shares(no_face=0.3, no_voice=0.3, neither=0.1)
+    shares = Shares(no_face=0.3, no_voice=0.3, neither=0.1, stray=0.0)
     clips = StarterClips(SPEC, faces, voices, motion=Motion(), variation=Variation(), shares=shares)
     black = neutral = count = 0
     for epoch in range(12):
@@ -189,6 +207,35 @@ def test_classes_are_balanced_as_asked():
     assert np.bincount(labels[balanced(labels, 1.0)]).tolist() == [80, 16, 4]
     assert np.bincount(labels[balanced(labels, 0.0)]).tolist() == [33, 33, 33]
     assert set(balanced(labels, 0.0)) == set(range(100)) - set(range(33, 80)), "members are repeated only when used up"
+
+
+def test_some_voices_are_strays_and_never_where_the_voice_is_all_there_is(data):
+    faces, voices = read_faces(data, "train"), read_voices(data, "train")
+    inputs = [spectrogram(voice.sound, RATE, SPEC.mel).numpy() for voice in voices]
+    for shares, least, most in (
+        (Shares(0, 0, 0, 0.5), 0.3, 0.6),
+        (Shares(1, 0, 0, 0.5), 0, 0),
+        (Shares(0, 0, 0, 0), 0, 0),
+    ):
+        clips = StarterClips(SPEC, faces, voices, shares=shares)
+        strays = []
+        for epoch in range(4):
+            clips.set_epoch(epoch)
+            for item in (clips[position] for position in range(len(clips))):
+                heard = min(range(len(inputs)), key=lambda k: np.abs(inputs[k] - item.spectrogram[0].numpy()).max())
+                strays.append(voices[heard].label != item.label)
+        assert least <= np.mean(strays) <= most, (shares, np.mean(strays))
+
+
+def test_live_conditions_are_smaller_lower_and_of_the_windows_length(data):
+    faces, voices = read_faces(data, "test"), read_voices(data, "test")
+    spec = dataclasses.replace(SPEC, window_seconds=0.6)
+    plain, live = (clips_of(name, spec, faces, voices)[0] for name in ("both", "both, live"))
+    assert not torch.equal(plain.frames, live.frames) and not torch.equal(plain.spectrogram, live.spectrogram)
+    assert torch.equal(live.spectrogram, clips_of("both, live", spec, faces, voices)[0].spectrogram), "always the same"
+    padding = spectrogram(None, RATE, spec.mel).numpy()[0]
+    columns = [(np.abs(row - padding).max() > 1e-5) for row in live.spectrogram[0].numpy()]
+    assert sum(columns) == 58, "0.6 s less the analysis window"
 
 
 def test_a_score_is_of_every_clip_in_order():

@@ -50,7 +50,7 @@ def _train(arguments: argparse.Namespace) -> int:
     model = calibrated_model(model, faces["validation"], voices["validation"])
     path = checkpoint.save_model(model.half(), arguments.out / WEIGHTS)
     minutes = (time.perf_counter() - start) / 60
-    sys.stdout.write(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB, after {minutes:.0f} min\n")
+    sys.stdout.write(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB; this run took {minutes:.0f} min\n")
     return 0
 
 
@@ -66,7 +66,7 @@ def trained(
 
     Args: faces and voices: of the parts "train" and "validation".
     """
-    from train.starter.clips import NOTHING_MISSING, Shares, StarterClips, balanced
+    from train.starter.clips import NOTHING_MISSING, SOMETIMES_SILENT, Shares, StarterClips, balanced
     from train.starter.motion import MILD, STILL, Motion
     from train.starter.settings import with_statistics
     from train.starter.sound import Variation, columns_of, statistics
@@ -87,7 +87,12 @@ def trained(
         single("audio", spec, recipe.config, seed),
         recipe.stages["voices"],
         StarterClips(
-            one, voices=voices["train"], variation=Variation(), indices=balanced(voice_labels, 0.5), seed=seed
+            one,
+            voices=voices["train"],
+            variation=Variation(),
+            shares=SOMETIMES_SILENT,
+            indices=balanced(voice_labels, 0.5),
+            seed=seed,
         ),
         StarterClips(one, voices=voices["validation"]),
     ).run(out, accelerator, workers)

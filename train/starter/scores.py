@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from mmadfer import metrics
 from mmadfer.config import InputSpec
-from mmadfer.data.starter import Faces, Voice
+from mmadfer.data.starter import RATE, Faces, Voice
 from mmadfer.postprocess import softmax
 from train import augment
 from train.batches import Batches
 from train.starter.clips import StarterClips
-from train.starter.motion import MILD
+from train.starter.motion import LIVE, MILD
 
 CONDITIONS = ("faces", "voices", "both")
+LIVE_CONDITIONS = tuple(f"{name}, live" for name in CONDITIONS)
+"""The same as the live window shows them: faces smaller and lower, 3 s of voice that begin anywhere."""
+_OUTSIDE = 1.0
+"""Largest part of such a window that lies before or after the recording, s."""
 _BATCH = 16
 
 Answer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -47,12 +51,26 @@ class Scored:
 
 
 def clips_of(condition: str, spec: InputSpec, faces: Faces, voices: Sequence[Voice]) -> StarterClips:
-    """Return the clips of ``condition``, always the same: faces that move a little, voices from their first sample."""
-    if condition == "faces":
-        return StarterClips(spec, faces, motion=MILD)
-    if condition == "voices":
+    """Return the clips of ``condition``, always the same: faces that move a little, voices from their first sample.
+
+    Args: condition: one of `CONDITIONS` or `LIVE_CONDITIONS`.
+    """
+    motion = LIVE if condition in LIVE_CONDITIONS else MILD
+    if condition in LIVE_CONDITIONS:
+        voices = [_as_heard_live(voice, spec.window_seconds, number) for number, voice in enumerate(voices)]
+    if condition.startswith("faces"):
+        return StarterClips(spec, faces, motion=motion)
+    if condition.startswith("voices"):
         return StarterClips(spec, voices=voices)
-    return StarterClips(spec, faces, voices, motion=MILD)
+    return StarterClips(spec, faces, voices, motion=motion)
+
+
+def _as_heard_live(voice: Voice, seconds: float, number: int) -> Voice:
+    """Return ``seconds`` that begin up to 1 s before ``voice``, or end up to 1 s after it, with zeros around it."""
+    length, outside = round(seconds * RATE), round(_OUTSIDE * RATE)
+    padded = np.pad(voice.sound, ((0, 0), (outside, max(outside, outside + length - voice.sound.shape[1]))))
+    start = int(np.random.default_rng(number).integers(padded.shape[1] - length + 1))
+    return replace(voice, sound=padded[:, start : start + length])
 
 
 def score(answer: Answer, clips: StarterClips) -> Scored:

@@ -20,22 +20,30 @@ FLOOR = float(np.log(np.finfo(np.float32).eps))
 class Variation:
     """How far a voice is changed from epoch to epoch, all in the log-mel."""
 
-    gain: float = 2.0
-    """Natural logarithm of the power, up or down: 2 is about 9 dB."""
+    gain: float = 4.0
+    """Natural logarithm of the power, up or down: 4 is about 17 dB. Actors are loud where they are angry, and a loud
+    microphone must not be."""
     speed: float = 0.15
     """Share by which it is quicker or slower."""
     pitch: float = 1.5
     """Mel bins by which it is shifted, up or down."""
-    tilt: float = 1.0
+    tilt: float = 2.0
     """Of the spectrum, from the lowest to the highest bin: another microphone, another room."""
     noise: tuple[float, float] = (-16.0, -4.0)
-    """Log power that the background is drawn from: -16 is none, and half of the voices' sounds lie above -6."""
+    """Log power that the background is drawn from, before the gain: -16 is none, and half of the voices' sounds lie
+    above -6."""
+    hum: float = 0.0
+    """Largest log power of a background without a voice: a fan, a street."""
     masks: int = 2
     """Stretches of time, and as many of bins, that are hidden."""
     mask_frames: int = 30
     mask_bins: int = 6
     least: float = 0.75
     """Shortest part of the window that is filled, as a share: live, the window fills up first."""
+    outside: float = 0.3
+    """Largest share of the window that lies before or after the recording: live, a voice comes and goes at any time."""
+    whole: float = 0.5
+    """Share of the voices that are given from their first sample on."""
 
 
 def columns_of(voice: Voice, spec: InputSpec) -> np.ndarray:
@@ -51,10 +59,11 @@ def varied_input(columns: np.ndarray, spec: InputSpec, variation: Variation, rng
     times = np.arange(int(len(columns) / speed)) * speed
     grid = np.meshgrid(bins.astype(np.float32), times.astype(np.float32))
     sound = cv2.remap(columns, *grid, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    sound = _cut(sound, mel.frames, variation, rng)
     tilt = np.linspace(-0.5, 0.5, mel.bins) * rng.uniform(-variation.tilt, variation.tilt)
-    louder = sound + tilt + rng.uniform(-variation.gain, variation.gain)
-    sound = np.logaddexp(louder, _background(len(sound), mel.bins, variation, rng))
+    gain = rng.uniform(-variation.gain, variation.gain)
+    sound = _window(sound + tilt + gain, spec, variation, rng)
+    level = gain + rng.uniform(*variation.noise)
+    sound = np.logaddexp(sound, _background(level, len(sound), mel.bins, rng))
     for _ in range(variation.masks):
         _mask(sound, 0, variation.mask_frames, rng)
         _mask(sound, 1, variation.mask_bins, rng)
@@ -62,30 +71,42 @@ def varied_input(columns: np.ndarray, spec: InputSpec, variation: Variation, rng
 
 
 def silent_input(spec: InputSpec, variation: Variation, rng: np.random.Generator) -> np.ndarray:
-    """Return a normalised window `(frames, bins)` without a voice: no microphone, digital silence, or a quiet room."""
-    kind = rng.integers(3)
+    """Return a normalised window `(frames, bins)` without a voice: no microphone, digital silence, or a room."""
+    kind = rng.integers(4)
     if kind == 0:
         return np.full((spec.mel.frames, spec.mel.bins), spec.mel.padding, np.float32)
-    length = round(spec.window_seconds / spec.mel.frame_shift)
-    length = min(spec.mel.frames, round(length * rng.uniform(variation.least, 1)))
+    length = _live_length(spec, variation, rng)
     sound = np.full((length, spec.mel.bins), FLOOR)
-    if kind == 2:
-        sound = np.logaddexp(sound, _background(length, spec.mel.bins, variation, rng))
+    if kind > 1:
+        level = rng.uniform(variation.noise[0], variation.hum)
+        sound = np.logaddexp(sound, _background(level, length, spec.mel.bins, rng))
     return _padded(sound, spec)
 
 
-def _cut(sound: np.ndarray, frames: int, variation: Variation, rng: np.random.Generator) -> np.ndarray:
-    """Return a stretch of ``sound``, at most ``frames`` long: the whole, or a part drawn at random."""
-    longest = min(len(sound), frames)
-    length = longest if rng.random() < 0.3 else int(rng.uniform(variation.least, 1) * longest)
-    start = 0 if rng.random() < 0.3 else rng.integers(0, len(sound) - length + 1)
-    return sound[start : start + length].copy()
+def _window(sound: np.ndarray, spec: InputSpec, variation: Variation, rng: np.random.Generator) -> np.ndarray:
+    """Return a window of ``sound``: all that the model can take, or what a live window might hold of it."""
+    if rng.random() < variation.whole:
+        return sound[: spec.mel.frames].copy()
+    length = _live_length(spec, variation, rng)
+    most = round(variation.outside * length)
+    first, last = -most, max(-most, len(sound) - length + most)
+    start = int(rng.integers(first, last + 1))
+    window = np.full((length, sound.shape[1]), FLOOR, sound.dtype)
+    begin, end = max(0, -start), min(length, len(sound) - start)
+    window[begin:end] = sound[start + begin : start + end]
+    return window
 
 
-def _background(length: int, bins: int, variation: Variation, rng: np.random.Generator) -> np.ndarray:
+def _live_length(spec: InputSpec, variation: Variation, rng: np.random.Generator) -> int:
+    """Return how many columns a live window has: all, or fewer while it fills up."""
+    share = 1.0 if rng.random() < 0.5 else rng.uniform(variation.least, 1)
+    return min(spec.mel.frames, round(share * spec.window_seconds / spec.mel.frame_shift))
+
+
+def _background(level: float, length: int, bins: int, rng: np.random.Generator) -> np.ndarray:
     """Return steady noise of a random colour `(length, bins)`, as log power: each value of a mean of squares."""
-    level = rng.uniform(*variation.noise) + np.linspace(0.5, -0.5, bins) * rng.uniform(-2, 4)
-    return level + np.log(rng.gamma(4.0, 0.25, (length, bins)) + 1e-3)
+    colour = np.linspace(0.5, -0.5, bins) * rng.uniform(-2, 4)
+    return level + colour + np.log(rng.gamma(4.0, 0.25, (length, bins)) + 1e-3)
 
 
 def _mask(sound: np.ndarray, axis: int, most: int, rng: np.random.Generator) -> None:

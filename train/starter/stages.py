@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.data.dataset import Item
@@ -67,6 +68,8 @@ class Stage:
         last = folder / CHECKPOINT
         data = StageData(self.train, self.validation, self.recipe, workers)
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+        if not module.scores:  # it was finished before: the engine then leaves the averaged weights in the file
+            module.load_state_dict(torch.load(last, map_location="cpu", weights_only=True)["state_dict"])
         return module.model.eval()
 
 
