@@ -96,12 +96,16 @@ class Recorder(EmotionRecognizer):
     """A recogniser that notes what each answer took."""
 
     answers: list[Answer]
+    exact: bool
+    """Whether the app computes every answer whole; else only those by steps are answers, the others check them."""
 
     def predict(self, window: Window, step: StreamingStep | None = None) -> Prediction:
-        """As of `EmotionRecognizer`; only answers by steps are noted, which all but checks of the drift are."""
+        """As of `EmotionRecognizer`."""
         prediction = super().predict(window, step)
         if step is not None:
             self.answers.append(Answer(step.new_frames, step.new_sound, prediction.latency_ms))
+        elif self.exact:
+            self.answers.append(Answer(self.spec.num_frames, True, prediction.latency_ms))
         return prediction
 
 
@@ -126,6 +130,7 @@ def _serve(connection: Connection, setting: Setting, home: str) -> None:
     """Start the app, then tell what it does until the connection ends."""
     os.environ.update(MMADFER_HOME=home, GRADIO_ANALYTICS_ENABLED="False")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no part of the table
+    from demo.answers import MIN_INTERVAL
     from demo.app import App  # here, since it takes seconds that the measuring process can spare
 
     app = App(str(CLIP) if setting.source == "clip" else "browser", load=lambda: _recorder(setting))
@@ -134,7 +139,9 @@ def _serve(connection: Connection, setting: Setting, home: str) -> None:
         recognizer = app.load()
         assert isinstance(recognizer, Recorder)
         spec = recognizer.spec
-        connection.send(StartedApp(url, recognizer.describe(), spec.image_size, spec.hop_seconds))
+        recognizer.exact = app.worker.exact
+        interval = MIN_INTERVAL if recognizer.exact else spec.hop_seconds
+        connection.send(StartedApp(url, recognizer.describe(), spec.image_size, interval))
         while True:
             connection.recv()
             answers, recognizer.answers = recognizer.answers, []
@@ -157,5 +164,5 @@ def _recorder(setting: Setting) -> Recorder:
     except FileNotFoundError:  # calibration or engine build, which a user does once, by a command
         prepare(model, engine)
         recorder = Recorder(model, engine.backend, engine.device, engine.precision)
-    recorder.answers = []
+    recorder.answers, recorder.exact = [], False
     return recorder

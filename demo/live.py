@@ -19,16 +19,17 @@ DESCRIPTION = "Recognise emotions live from face and voice, on a page in the bro
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the app until Ctrl-C; returns the exit code."""
+    from mmadfer import weights
     from mmadfer.backends import BACKENDS, PRECISIONS  # here, for it imports PyTorch: after `startup.begin`
 
     parser = cli.Parser("python -m demo.live", DESCRIPTION)
     add = parser.add_argument
     sources = "browser: each viewer's own camera and microphone; local: those of this machine; or a FILE to loop"
     add("--source", default="browser", metavar="SOURCE", help=sources)
-    add("--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given")
+    weights.add_argument(parser)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
-    exact = "encode all 16 frames for every answer; without it only those that are new, many times as fast"
+    exact = "encode all 16 frames for every answer; without it only those that are new, where that saves time"
     add("--exact", action="store_true", help=exact)
     add("--precision", default="auto", choices=PRECISIONS, help="numbers to compute with; int8 after export.int8")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all, where browsers then ask for https")
@@ -53,7 +54,7 @@ def check(arguments: argparse.Namespace) -> None:
     if not 0 <= arguments.smoothing <= 60:
         raise ValueError(f"--smoothing must be 0 to 60 seconds, got {arguments.smoothing}")
     if arguments.weights == "":
-        raise ValueError("--weights must name a file or weights, got an empty text; leave it out for untrained ones")
+        raise ValueError("--weights must name a file or weights, got an empty text; leave it out for starter weights")
     from mmadfer.backends.device import choose_device
 
     choose_device(arguments.device)
@@ -85,9 +86,11 @@ def _check_address(host: str, port: int | None) -> None:
 
 def _serve(arguments: argparse.Namespace) -> int:
     check(arguments)
-    from mmadfer import weights
+    from mmadfer import catalogue, weights
 
-    path = weights.resolve(arguments.weights) if arguments.weights is not None else None
+    # Before the page comes: what is missing, or has to be fetched, should be told in the terminal at once.
+    untrained = arguments.weights == catalogue.UNTRAINED
+    path = catalogue.UNTRAINED if untrained else weights.resolve(arguments.weights)
 
     from demo.app import App
 
@@ -107,8 +110,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(f"Open {url} in a browser; Ctrl-C ends.", flush=True)
         recognizer = app.load()
         print(f"Ready: {recognizer.describe()}", flush=True)
-        if not recognizer.info.trained:
-            print("UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights.", flush=True)
+        if words := catalogue.caveat(recognizer.info):
+            print(words, flush=True)
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:

@@ -17,11 +17,13 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from demo.card import card_routes
 from demo.intake import Frame, Sound
 from demo.outbox import Outbox
 from demo.protocol import Close, ProtocolError, SoundMessage, TextMessage, parse_binary, parse_text
 from demo.session import Session
 from demo.worker import Worker
+from mmadfer import starter
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -65,6 +67,7 @@ class LiveServer:
             Route("/live/info", self.info),
             WebSocketRoute("/live/ws", self.connect),
             Mount("/live/page", PageFiles(directory=PAGE)),
+            *card_routes(),
         ]
 
     async def info(self, request: Request) -> JSONResponse:
@@ -173,6 +176,7 @@ class LiveServer:
             "melBins": spec.mel.bins,
             "columnsPerSecond": round(1 / spec.mel.frame_shift),
             "trained": recognizer.info.trained,
+            "starter": recognizer.info.name == starter.NAME,
             "description": recognizer.describe(),
             "exact": self.worker.exact,
         }

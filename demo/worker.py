@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 IDLE_WAIT = 0.02
 CPU_NICENESS = 10
+EXACT_SHARE = 0.25
+"""Share of a hop that an exact answer may take for every answer to be one: then the step has nothing to give."""
 LEAVE_LOADING = 1.0
 """Time that the end of the app waits for a model that still warms up, s."""
 
@@ -36,6 +38,8 @@ class Recognizer(Protocol):
 
     spec: InputSpec
     info: WeightsInfo
+    exact_seconds: float
+    """Time of an exact answer here, s; infinite where it was not measured."""
 
     @property
     def device(self) -> str:
@@ -71,7 +75,7 @@ class Worker:
     def __init__(self, load: Callable[[], Recognizer], exact: bool = False) -> None:
         """Args: load: called once, on a thread; what it raises ends up in `error`.
 
-        exact: compute every window whole instead of encoding its new frames only.
+        exact: compute every window whole instead of encoding its new frames only; so it is, too, where that is quick.
         """
         self._load = load
         self.exact = exact
@@ -154,6 +158,7 @@ class Worker:
         if recognizer.device.startswith("cpu"):
             lower_priority()
         recognizer.warmup()
+        self.exact = self.exact or recognizer.exact_seconds <= EXACT_SHARE * recognizer.spec.hop_seconds
         self.recognizer = recognizer
         self.loaded.set()
         while not self._stopped:

@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from export.onnx import load
-from mmadfer import cli, int8, media, storage
+from mmadfer import cli, int8, media, storage, weights
 from mmadfer.backends import Backend
 from mmadfer.backends.openvino import OpenVINOBackend
 from mmadfer.backends.openvino_core import openvino_core
 from mmadfer.config import InputSpec
 from mmadfer.graph import ENCODER_INPUTS, GraphFolder
+from mmadfer.lazy_model import LazyModel
 from mmadfer.preprocess import frame_inputs, sound_input
 from mmadfer.recognizer import file_windows
 from mmadfer.stream import Window
@@ -63,9 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "precision int8 of the backend openvino then uses them.",
     )
     parser.add_argument("clips", nargs="+", metavar="CLIP", help="video with a face and sound like those to come")
-    parser.add_argument(
-        "--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given"
-    )
+    weights.add_argument(parser)
     parser.add_argument("--windows", type=int, default=4, help="windows to calibrate with; as many others are checked")
     return cli.run(parser, _export, argv)
 
@@ -76,7 +74,7 @@ def _export(arguments: argparse.Namespace) -> int:
     for clip in arguments.clips:  # before the model is loaded
         if not Path(clip).is_file():
             raise FileNotFoundError(f"there is no file {clip}")
-    model = load(arguments.weights)
+    model = LazyModel.named(arguments.weights).build()
     windows = pick_windows(arguments.clips, model.spec, 2 * arguments.windows)
     sys.stdout.write(f"{model.info.name}, {model.spec.image_size} px: {len(windows)} windows of {_names(arguments)}\n")
     graphs = storage.graphs_of(model)

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from export.parity import compare
-from mmadfer import checkpoint, cli, graph, weights
+from mmadfer import cli, graph, weights
 from mmadfer.backends.openvino import OpenVINOBackend
 from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.model import MMADFER, untrained_model
+from mmadfer.lazy_model import LazyModel
 
 LARGEST_DIFFERENCE = {"fp32": 1e-4, "fp16": 0.005}
 """Largest probability difference to PyTorch in float32 that passes."""
@@ -21,9 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(
         "python -m export.onnx", "Write the model as ONNX (encoder and head) and check it against PyTorch."
     )
-    parser.add_argument(
-        "--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given"
-    )
+    weights.add_argument(parser)
     parser.add_argument(
         "--out", default="mmadfer-onnx", metavar="FOLDER", help="folder to write encoder.onnx and head.onnx into"
     )
@@ -33,13 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run(parser, _export, argv)
 
 
-def load(name_or_path: str | None) -> MMADFER:
-    """Return the model that ``--weights`` names, an untrained one where it names none."""
-    return untrained_model() if name_or_path is None else checkpoint.load_model(weights.resolve(name_or_path))
-
-
 def _export(arguments: argparse.Namespace) -> int:
-    model = load(arguments.weights)
+    model = LazyModel.named(arguments.weights).build()
     sys.stdout.write(
         f"writing {model.info.name} ({model.spec.image_size} px, {arguments.precision}) to {arguments.out}\n"
     )

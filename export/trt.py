@@ -12,14 +12,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from export import builder
-from export.onnx import load
 from export.parity import compare
 from export.timing import measure
-from mmadfer import cli, engine, storage
+from mmadfer import cli, engine, storage, weights
 from mmadfer.backends.pytorch import PyTorchBackend
 from mmadfer.backends.tensorrt import TensorRTBackend
 from mmadfer.engine import PRODUCTS, EngineFolder, EngineKey
 from mmadfer.graph import GraphFolder
+from mmadfer.lazy_model import LazyModel
 from mmadfer.model import MMADFER
 
 LARGEST_DIFFERENCE = 0.005
@@ -30,9 +30,7 @@ SHORT_NAMES = {"auto": "auto", "rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the engine where it is not there yet; returns the exit code."""
     parser = cli.Parser("python -m export.trt", "Compile the model to a TensorRT FP16 engine (encoder and head).")
-    parser.add_argument(
-        "--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given"
-    )
+    weights.add_argument(parser)
     parser.add_argument("--out", metavar="FOLDER", help="folder for the engine; the app's own cache where not given")
     parser.add_argument(
         "--product", default="auto", choices=tuple(SHORT_NAMES), help="TensorRT for RTX, or full TensorRT"
@@ -51,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     product = builder.choose_product(SHORT_NAMES[arguments.product], tuple(arguments.gpu))
     builder.load_product(product)  # before the graphs, which take longer than its absence takes to tell
-    model = load(arguments.weights)
+    model = LazyModel.named(arguments.weights).build()
     _say(f"{model.info.name}, {model.spec.image_size} px: writing the {arguments.precision} graphs")
     graphs = storage.graphs_of(model, arguments.precision)
     key = builder.engine_key(graphs, product, tuple(arguments.gpu))

@@ -8,8 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmadfer.config import IMAGE_SIZES
+from mmadfer import starter
+from mmadfer.config import IMAGE_SIZES, WeightsInfo
 
+STARTER, UNTRAINED = "starter", "untrained"
+"""Names of the weights that come with the package, which are meant where none are named, and of random ones."""
 FOLDS = (1, 2, 3, 4, 5)
 DEFAULT_FOLD, DEFAULT_SIZE = 1, 224
 """What `dfew` and `mafw` stand for: fold and size (px) that the official evaluation script takes by itself."""
@@ -31,10 +34,14 @@ class Source:
     """Address of the file itself; empty where it lies in a Drive folder, whose files have no address known to us."""
     pattern: str = ""
     """A file put by hand is taken where this regular expression finds its name, other than ``name``.pth."""
+    packaged: Path | None = None
+    """The file, where it is a part of this package."""
 
     @property
     def file(self) -> Path:
         """Where the file lies: as found, else where it is to be put."""
+        if self.packaged:
+            return self.packaged
         wanted = folder() / f"{self.name}.pth"
         if wanted.exists() or not self.pattern or not folder().is_dir():
             return wanted
@@ -61,6 +68,7 @@ def _official(data_set: str, fold: int, size: int) -> Source:
 SOURCES = {
     source.name: source
     for source in (
+        Source(STARTER, "small weights for a first look", "this package", packaged=starter.FILE),
         *(_official(data_set, fold, size) for data_set in DRIVE_FOLDERS for fold in FOLDS for size in IMAGE_SIZES),
         Source(
             "mae-face",
@@ -104,7 +112,17 @@ def find(name: str) -> Source:
     if full not in SOURCES:
         sizes = ", ".join(map(str, IMAGE_SIZES))
         raise ValueError(
-            f"{name!r} is no file and no known name; known are mae-face, audiomae and dfew or mafw, the latter two "
-            f"alone or with -fold1 to -fold{FOLDS[-1]} and a size ({sizes}), such as dfew-fold1-160"
+            f"{name!r} is no file and no known name; known are {STARTER}, mae-face, audiomae and dfew or mafw, the "
+            f"latter two alone or with -fold1 to -fold{FOLDS[-1]} and a size ({sizes}), such as dfew-fold1-160"
         )
     return SOURCES[full]
+
+
+def caveat(info: WeightsInfo) -> str:
+    """Return what a person must know who reads the answers of weights with this ``info``; empty where nothing."""
+    if not info.trained:
+        return "UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights."
+    if info.name == starter.NAME:
+        words = "STARTER WEIGHTS: small, for a first look; wrong about every third photograph of their own test."
+        return f"{words} Read {starter.CARD}."
+    return ""

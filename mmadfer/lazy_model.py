@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mmadfer import checkpoint, graph
+from mmadfer import catalogue, checkpoint, graph, weights
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
 from mmadfer.origin import Known, Origin
 
@@ -37,6 +37,16 @@ class LazyModel:
         """
         path = checkpoint.existing_file(path)
         return cls(lambda: checkpoint.load_model(path), Origin.of_file(path))
+
+    @classmethod
+    def named(cls, name_or_path: str | os.PathLike[str] | None = None) -> LazyModel:
+        """Return the model in a file or of a known name, fetched where it is not here yet.
+
+        None means the starter weights. Raises OSError or ValueError as `mmadfer.weights.resolve` does.
+        """
+        if name_or_path == catalogue.UNTRAINED:
+            return cls.untrained()
+        return cls.of_file(weights.resolve(catalogue.STARTER if name_or_path is None else name_or_path))
 
     @classmethod
     def untrained(cls, seed: int = 0) -> LazyModel:

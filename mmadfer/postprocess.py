@@ -61,13 +61,17 @@ class Prediction:
     face_lost_s: float = 0.0
     """Time since a face was last seen, s."""
     trusted: bool = field(default=True)
-    """False where an input that the weights cannot do without is missing, or the weights are untrained."""
+    """False where an input that the weights cannot do without is missing, or both are, or the weights are untrained."""
 
 
 def trusted(states: Sequence[State], spec: InputSpec) -> bool:
-    """Return whether an answer under ``states`` may be shown as one by weights with this ``spec``."""
+    """Return whether an answer under ``states`` may be shown as one by weights with this ``spec``.
+
+    Where there is neither a face nor a sound there is nothing to answer about, whatever the weights can do without.
+    """
     missing = {State.NO_FACE: "face", State.NO_SOUND: "audio"}
-    if State.UNTRAINED in states:
+    nothing = State.NO_FACE in states and not {State.NO_SOUND, State.SILENCE}.isdisjoint(states)
+    if State.UNTRAINED in states or nothing:
         return False
     return all(missing[state] in spec.handles_missing for state in states if state in missing)
 

@@ -12,12 +12,11 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from mmadfer import cli
+from mmadfer import catalogue, cli, weights
 from mmadfer.backends import BACKENDS, PRECISIONS
+from mmadfer.config import WeightsInfo
 from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
-
-_UNTRAINED = "UNTRAINED WEIGHTS: the answers mean nothing. Name real ones with --weights.\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,9 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--workers", type=int, metavar="N", help="with --out: one a GPU, or per 4 cores, if not given")
     parser.add_argument("--address", help="with --out: of a Ray cluster, as HOST:PORT or auto; else this machine alone")
-    parser.add_argument(
-        "--weights", help="file, or a name of `python -m mmadfer.weights list`; untrained where not given"
-    )
+    weights.add_argument(parser)
     parser.add_argument(
         "--hop", type=float, metavar="S", help="seconds between lines; window length / 16 where not given"
     )
@@ -60,8 +57,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         arguments.weights, arguments.backend, arguments.device, arguments.precision
     )
     sys.stderr.write(f"{recognizer.describe()}\n")
-    if not recognizer.info.trained:
-        sys.stderr.write(_UNTRAINED)
+    _warn(recognizer.info)
     failed = False
     with _open_output(arguments.csv) as out:
         table = CsvTable(out, recognizer)
@@ -88,14 +84,17 @@ def _score(arguments: argparse.Namespace) -> int:
     if left_out:
         counts = ", ".join(f"{count} {suffix}" for suffix, count in left_out.most_common())
         sys.stderr.write(f"no clips by their names, left out: {counts}\n")
-    if arguments.weights is None:
-        sys.stderr.write(_UNTRAINED)
-    done = scoring.score(clips, arguments.out, job, arguments.workers, arguments.address)
+    done = scoring.score(clips, arguments.out, job, arguments.workers, arguments.address, _warn)
     sys.stderr.write(f"{done or 'all clips were scored before'}\n{arguments.out}: {len(clips)} clips\n")
     if done and done.failed:
         sys.stderr.write(f"python -m mmadfer.predict: {done.failed} clips failed; the column error says why\n")
         return cli.USAGE_ERROR
     return 0
+
+
+def _warn(info: WeightsInfo) -> None:
+    if words := catalogue.caveat(info):
+        sys.stderr.write(f"{words}\n")
 
 
 @contextlib.contextmanager

@@ -7,14 +7,15 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from mmadfer import ray_pool, weights
+from mmadfer import ray_pool
+from mmadfer.config import WeightsInfo
 from mmadfer.data.folder import VIDEO_SUFFIXES
 from mmadfer.data.listing import natural
 from mmadfer.lazy_model import LazyModel
@@ -97,12 +98,14 @@ def score(
     job: Job,
     workers: int | None = None,
     address: str | None = None,
+    tell: Callable[[WeightsInfo], None] | None = None,
 ) -> Throughput | None:
     """Score ``clips`` into the Parquet file ``out``: a row a hop, or one with the reason for a clip that failed.
 
     Each clip's rows are kept in the folder ``out``.parts as they come; the next run leaves out what is there.
 
-    Args: workers: None: one for each GPU, or for every few cores; address: of a Ray cluster, None: this machine.
+    Args: workers: None: one for each GPU, or for every few cores; address: of a Ray cluster, None: this machine;
+    tell: called with what is known of the weights, before they are used.
     Returns what was done, None where nothing was left to do.
     Raises ValueError, OSError or ImportError in one sentence; what is scored by then is kept.
     """
@@ -113,7 +116,9 @@ def score(
     if workers is not None and workers < 1:
         raise ValueError(f"there must be 1 worker or more, got {workers}")
     ray = ray_pool.import_ray()  # before the weights are read: what is missing should be told at once
-    model = _model(job.weights)
+    model = LazyModel.named(job.weights)
+    if tell:
+        tell(model.info)
     hop = model.spec.hop_seconds if job.hop is None else job.hop
     job = replace(job, weights=_whole(job.weights), hop=hop, run=uuid.uuid4().hex)
     with ScoredParts(Path(out), _settings(model, job)) as parts:
@@ -133,10 +138,6 @@ def score(
             parts.note_throughput(done.figures())
         parts.write_result(keyed, model.spec.labels)
     return done
-
-
-def _model(name_or_path: str | None) -> LazyModel:
-    return LazyModel.untrained() if name_or_path is None else LazyModel.of_file(weights.resolve(name_or_path))
 
 
 def _whole(name_or_path: str | None) -> str | None:

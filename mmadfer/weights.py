@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmadfer import cli
-from mmadfer.catalogue import DEFAULT_FOLD, DEFAULT_SIZE, SOURCES, Source, find, folder
+from mmadfer import cli, starter
+from mmadfer.catalogue import DEFAULT_FOLD, DEFAULT_SIZE, SOURCES, STARTER, UNTRAINED, Source, find, folder
 from mmadfer.download import TIMEOUT, download, looks_like_page, part_files
 
 MIRROR = "MMADFER_WEIGHTS_MIRROR"
@@ -26,13 +26,22 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
     Raises FileNotFoundError for a path where nothing is, ValueError for an unknown name or a file that is not the one
     first recorded, OSError where it cannot be fetched: one sentence each, with the link and the folder to put it in.
     """
-    path = Path(name_or_path)
+    text, path = os.fspath(name_or_path), Path(name_or_path)
+    if text == UNTRAINED:
+        raise ValueError(f"{UNTRAINED} weights have no file; name others")
+    if text == STARTER:  # before files: what is meant where nothing is named must not hang on the folder one is in
+        return fetch(text)
     if path.is_file():
         return path
-    text = os.fspath(name_or_path)
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"there is no file {text}")
     return fetch(text)
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--weights`` as every command understands it."""
+    what = f"file, or a name of `python -m mmadfer.weights list`; {UNTRAINED}: random ones"
+    parser.add_argument("--weights", metavar="WEIGHTS", default=STARTER, help=what)
 
 
 def fetch(name: str, *, timeout: float = TIMEOUT, progress: bool = True) -> Path:
@@ -41,6 +50,8 @@ def fetch(name: str, *, timeout: float = TIMEOUT, progress: bool = True) -> Path
     ``timeout`` in seconds is the longest wait for the next bytes. Raises ValueError or OSError as `resolve` does.
     """
     source = find(name)
+    if source.packaged:
+        return _packaged(source.packaged)
     file, address = source.file, _address(source)
     if not file.is_file():
         if not address:
@@ -55,6 +66,12 @@ def fetch(name: str, *, timeout: float = TIMEOUT, progress: bool = True) -> Path
             reason = cli.sentence(error)
             raise OSError(f"{source.name} could not be fetched: {reason}; or {source.by_hand()}") from error
     verify(source, address or source.page)
+    return file
+
+
+def _packaged(file: Path) -> Path:
+    if not file.is_file():
+        raise FileNotFoundError(f"this package lacks its file {file.name}; install it again, from a whole checkout")
     return file
 
 
@@ -121,6 +138,8 @@ def remove(name: str) -> list[Path]:
     Raises ValueError for an unknown name, FileNotFoundError where nothing of it is here.
     """
     source = find(name)
+    if source.packaged:
+        raise ValueError(f"{source.name} is a part of the package and cannot be removed by itself")
     file = source.file
     present = [path for path in (file, Record.beside(file), *part_files(file)) if path.exists()]
     if not present:
@@ -139,6 +158,8 @@ def _address(source: Source) -> str:
 
 
 def _state(source: Source) -> str:
+    if source.packaged:
+        return f"{_packaged(source.packaged).stat().st_size / 1e6:,.0f} MB; meant where no weights are named"
     file, (part, _) = source.file, part_files(source.file)
     if file.is_file():
         return f"{file.stat().st_size / 1e6:,.0f} MB in {file.name}"
@@ -156,11 +177,13 @@ def _list(_: argparse.Namespace) -> int:
             sys.stdout.write(f"\nfrom {page}\n")
         try:
             state = _state(source)
-        except ValueError as error:  # two files for one name: the other names are none the worse for it
+        except (ValueError, OSError) as error:  # two files for one name, say: the other names are none the worse for it
             state = cli.sentence(error)
         sys.stdout.write(f"  {source.name:<17}{state}\n")
     default = f"fold{DEFAULT_FOLD}-{DEFAULT_SIZE}"
-    sys.stdout.write(f"\ndfew and mafw alone stand for dfew-{default} and mafw-{default}.\n")
+    sys.stdout.write(f"\nWhat the starter weights can do: {starter.CARD}\n")
+    sys.stdout.write(f"{UNTRAINED} stands for random weights: everything runs, no answer means anything.\n")
+    sys.stdout.write(f"dfew and mafw alone stand for dfew-{default} and mafw-{default}.\n")
     return 0
 
 

@@ -31,6 +31,7 @@ class FollowingRecognizer:
     """Answers from the window's own brightness and loudness, so that they change if and only if the input does."""
 
     device = "cpu"
+    exact_seconds = float("inf")
 
     def __init__(self, delay: float = 0.0, trained: bool = True, image_size: int = 112) -> None:
         """Args: delay: time an answer takes, s."""
@@ -102,6 +103,27 @@ def chromium_arguments(camera: Path | None, microphone: Path | None, allow: bool
     files = [f"--use-file-for-fake-video-capture={camera}"] if camera else []
     files += [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
     return [*CHROMIUM_ARGUMENTS, *files, *(["--use-fake-ui-for-media-stream"] if allow else [])]
+
+
+def tops(page: Any, count: int = 12) -> list[str]:
+    """Return the class shown as the answer at each of ``count`` answers, once the window is full; or "no face"."""
+    full = "/Silence/.test(words = document.querySelector('[data-part=notices]').innerText) && !/Filling/.test(words)"
+    page.wait_for_function(f"() => {{ let words; return {full}; }}", timeout=30_000)
+    script = """count => new Promise(resolve => {
+        const live = document.querySelector('.mm-live'), seen = [];
+        let last = '';
+        const look = () => {
+            if (live.dataset.results !== last) {
+                last = live.dataset.results;
+                const face = document.querySelector('[data-part=overlay]').dataset.face === 'yes';
+                const top = document.querySelector('.mm-bar.mm-top');
+                seen.push(!face ? 'no face' : top ? top.dataset.name : 'no answer');
+            }
+            if (seen.length < count) setTimeout(look, 20); else resolve(seen);
+        };
+        look();
+    })"""
+    return list(page.evaluate(script, count))
 
 
 def serve(port: int) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from PIL import Image
 
 TICKS = 12_800
 """Time base of the videos, ticks a second."""
@@ -34,7 +36,7 @@ def write_media(
     """Write ``frames`` ((time in s, rgb)) and ``waveform`` `(channels, n)` to ``path``; return it."""
     frames = list(frames)
     with av.open(str(path), "w", options=options or {}) as container:
-        video = None
+        video: Any = None
         if frames:
             video = container.add_stream(codecs[0], rate=25)
             video.height, video.width = frames[0][1].shape[:2]
@@ -69,3 +71,21 @@ def tone(sample_rate: int, seconds: float, channels: int = 1) -> np.ndarray:
     t = np.arange(round(sample_rate * seconds)) / sample_rate
     wave = 0.5 * np.sin(2 * np.pi * 440 * t)
     return np.stack([wave / (1 + c) for c in range(channels)]).astype(np.float32)
+
+
+def write_portrait(path: Path, rgb: np.ndarray, seconds: float = 6.0, height: int = 360) -> Path:
+    """Write a still picture as a clip of 640 x 360 px with silence: somebody who hardly moves, before a grey wall.
+
+    Args: height: of the picture in the clip, px; photographs of a face alone need a wall around them to be found.
+    """
+    width = round(rgb.shape[1] * height / rgb.shape[0])
+    large = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
+    shown = large[:, max(0, (width - 600) // 2) :][:, :600]
+    frames = []
+    for number in range(round(25 * seconds)):
+        frame = np.full((360, 640, 3), 127, np.uint8)
+        left = (640 - shown.shape[1]) // 2 + round(3 * np.sin(number / 20))
+        top = (360 - height) // 2
+        frame[top : top + height, left : left + shown.shape[1]] = shown
+        frames.append((number / 25, frame))
+    return write_media(path, frames, np.zeros((1, round(16_000 * seconds)), np.float32), 16_000)

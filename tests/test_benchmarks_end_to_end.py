@@ -138,11 +138,14 @@ def test_arguments_that_cannot_be_meant_end_with_one_sentence(arguments, words, 
 
 def test_the_recorder_notes_answers_and_no_checks():
     recorder = app_process.Recorder(small_model(), "pytorch", "cpu", "fp32")
-    recorder.answers = []
+    recorder.answers, recorder.exact = [], False
     step = recorder.streaming_step()
     prediction = recorder.predict(window(), step)
     recorder.predict(window())
     assert recorder.answers == [Answer(16, True, prediction.latency_ms)]
+    recorder.exact = True
+    prediction = recorder.predict(window())
+    assert recorder.answers[1:] == [Answer(16, True, prediction.latency_ms)], "every answer of an exact app is one"
 
 
 @pytest.fixture(params=["browser", "clip"])

@@ -19,6 +19,7 @@ from mmadfer.backends.faces_graph import without_sound
 from mmadfer.backends.openvino import OpenVINOBackend
 from mmadfer.backends.openvino_core import openvino_core
 from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.lazy_model import LazyModel
 
 
 def stressed_model():
@@ -149,7 +150,7 @@ def test_openvino_is_chosen_for_a_cpu_and_refused_for_a_gpu(monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_export_command_writes_checks_and_reports(precision, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(export_onnx, "load", lambda _: stressed_model())
+    monkeypatch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
     assert export_onnx.main(["--out", str(tmp_path / "onnx"), "--precision", precision]) == 0
     printed = capsys.readouterr().out
     assert "same top class in 100%" in printed
@@ -157,7 +158,7 @@ def test_export_command_writes_checks_and_reports(precision, tmp_path, capsys, m
 
 
 def test_export_command_refuses_graphs_that_differ(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(export_onnx, "load", lambda _: stressed_model())
+    monkeypatch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
     monkeypatch.setattr(export_onnx, "LARGEST_DIFFERENCE", {"fp32": -1.0})
     assert export_onnx.main(["--out", str(tmp_path / "onnx")]) == 2
     assert "do not use them" in capsys.readouterr().err

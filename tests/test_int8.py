@@ -11,6 +11,7 @@ from export import int8 as export_int8
 from mmadfer import graph, int8, storage
 from mmadfer.backends import load_backend
 from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.lazy_model import LazyModel
 
 CLIP = "derived_face_jfk_6s_44k.mp4"
 
@@ -20,7 +21,7 @@ def calibrated(tmp_path_factory, clips):
     """Return the graphs of a small model with an int8 encoder beside them, and what the command printed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMADFER_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(export_int8, "load", lambda _: stressed_model())
+        patch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
         printed = []
         patch.setattr(export_int8.sys.stdout, "write", printed.append)
         assert export_int8.main([str(clips / CLIP), "--windows", "2"]) == 0
@@ -130,7 +131,7 @@ def test_int8_is_for_openvino_only():
     ],
 )
 def test_wrong_arguments_end_with_one_sentence(arguments, message, clips, capsys, monkeypatch):
-    monkeypatch.setattr(export_int8, "load", lambda _: stressed_model())
+    monkeypatch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
     assert export_int8.main([argument.format(clips=clips) for argument in arguments]) == 2
     assert message in capsys.readouterr().err
 

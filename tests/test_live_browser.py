@@ -386,7 +386,9 @@ def test_a_clip_is_shown_to_all_who_watch(open_page: Callable[..., Page], clips:
 
 
 def test_the_real_model_end_to_end_with_untrained_weights(open_page: Callable[..., Page]) -> None:
-    app = App(backend="pytorch")  # an engine that compiles the model first would take most of a minute
+    app = App(
+        weights="untrained", backend="pytorch"
+    )  # an engine that compiles the model first would take most of a minute
     try:
         page = open_page(app.launch())
         page.get_by_role("button", name="Start").click()

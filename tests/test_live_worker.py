@@ -201,3 +201,10 @@ def test_a_model_on_the_cpu_gives_way_and_so_do_torchs_threads(start: Callable[.
     assert seen["model"] == [normal + CPU_NICENESS]
     assert set(seen["torch"]) <= {normal + CPU_NICENESS}, seen
     assert os.getpriority(os.PRIO_PROCESS, threading.main_thread().native_id or 0) == normal
+
+
+@pytest.mark.parametrize(("share", "exact"), [(0.1, True), (0.5, False), (float("inf"), False)])
+def test_every_answer_is_exact_where_that_is_quick(share: float, exact: bool, start: Callable[..., Worker]) -> None:
+    recognizer = FollowingRecognizer()
+    recognizer.exact_seconds = share * recognizer.spec.hop_seconds
+    assert start(lambda: recognizer).exact is exact

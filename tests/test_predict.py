@@ -9,6 +9,8 @@ from test_recognizer import SPEC, small_model, weights  # noqa: F401 - a fixture
 from mmadfer import model, predict
 from mmadfer.model import untrained_model
 
+UNTRAINED = ("--weights", "untrained", "--backend", "pytorch")
+
 
 def _rows(path):
     with open(path, newline="", encoding="utf-8") as file:
@@ -37,10 +39,7 @@ def test_csv_has_one_line_per_hop_and_file(weights, clips, tmp_path, capsys):  #
 def test_untrained_weights_are_said_in_every_line_and_before(clips, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(model, "untrained_model", lambda seed: untrained_model(SPEC, TINY))
     out = tmp_path / "out.csv"
-    assert (
-        predict.main([str(clips / "intel_asl_thanks.mkv"), "--csv", str(out), "--hop", "1", "--backend", "pytorch"])
-        == 0
-    )
+    assert predict.main([str(clips / "intel_asl_thanks.mkv"), "--csv", str(out), "--hop", "1", *UNTRAINED]) == 0
     assert "UNTRAINED WEIGHTS" in capsys.readouterr().err
     for row in _rows(out):
         assert row["weights"] == "UNTRAINED"

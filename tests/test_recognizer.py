@@ -183,3 +183,15 @@ def test_a_wrong_hop_is_refused(weights, clips, hop, message):
 def test_unknown_weights_are_refused(tmp_path):
     with pytest.raises((ValueError, OSError), match="nowhere"):
         EmotionRecognizer.from_pretrained(tmp_path / "nowhere.pth")
+
+
+def test_warming_up_tells_how_long_an_answer_takes(monkeypatch):
+    monkeypatch.setattr("mmadfer.recognizer._QUICK_WARMUP", 60.0)
+    recognizer = EmotionRecognizer(small_model(), "pytorch", "cpu", "fp32")
+    assert recognizer.exact_seconds == float("inf")
+    recognizer.warmup()
+    assert 0 < recognizer.exact_seconds < 30
+    monkeypatch.setattr("mmadfer.recognizer._QUICK_WARMUP", 0.0)
+    slow = EmotionRecognizer(small_model(), "pytorch", "cpu", "fp32")
+    slow.warmup()
+    assert slow.exact_seconds == float("inf"), "nobody waits for a slow model to be timed"

@@ -16,17 +16,19 @@ from test_graph import stressed_model
 
 from export import builder
 from export import trt as export_trt
-from export.onnx import load
 from mmadfer import engine, graph, products, storage
 from mmadfer.backends.tensorrt import shapes
+from mmadfer.lazy_model import LazyModel
 
 TESTS = Path(__file__).parent
+NAMED = LazyModel.named
 CHILD = """
 import signal, sys
 from test_graph import stressed_model
 from export import trt
+from mmadfer.lazy_model import LazyModel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
-trt.load = lambda _: stressed_model()
+LazyModel.named = lambda *_: LazyModel(stressed_model)
 sys.exit(trt.main(sys.argv[1:]))
 """
 
@@ -37,7 +39,7 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         path = tmp_path_factory.mktemp("home")
         patch.setenv("MMADFER_HOME", str(path))
-        patch.setattr(export_trt, "load", lambda _: stressed_model())
+        patch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
         storage.graphs_of(stressed_model(), "fp16")
         yield path
 
@@ -214,7 +216,7 @@ def test_folders_put_in_one_place_at_once_are_whole(tmp_path):
     ],
 )
 def test_wrong_arguments_are_refused_in_one_sentence(arguments, message, capsys, monkeypatch):
-    monkeypatch.setattr(export_trt, "load", load)
+    monkeypatch.setattr(LazyModel, "named", NAMED)
     assert export_trt.main(arguments) == 2
     error = capsys.readouterr().err
     assert message in error

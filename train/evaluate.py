@@ -23,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "and each fold's answers as predictions-fold-K.npz.",
     )
     parser.add_argument("prepared", metavar="PREPARED", help="folder that python -m train.prepare made")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--weights", metavar="FILE", default="", help="file, or a known name; untrained where not given")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--weights", metavar="FILE", default="", help="file or known name; untrained: random ones")
     what.add_argument(
         "--run", metavar="RUN", default="", help="folder of train.finetune: all its folds, and their mean"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmadfer import weights
+from mmadfer.catalogue import UNTRAINED
 from mmadfer.data.prepared import PreparedSet
 from train.parts import fold_parts
 from train.record import RECORD, WEIGHTS, read_record
@@ -70,12 +71,12 @@ def of_run(run: str, prepared: PreparedSet, folds: Sequence[str]) -> list[Candid
 
 
 def of_file(name: str, prepared: PreparedSet, folds: Sequence[str]) -> list[Candidate]:
-    """Return the weights in a file, or of a known name; without a name untrained ones.
+    """Return the weights in a file, or of a known name; "untrained" gives random ones.
 
     Args: folds: the one fold to score on; may be left out where run.json beside the file says it, or there is only one.
     Raises OSError or ValueError in one sentence where there are no such weights, or the fold is not settled.
     """
-    path = weights.resolve(name) if name else None
+    path = None if name == UNTRAINED else weights.resolve(name)
     training = _training(path.parent) if path else None
     chosen = list(folds or ([training.fold] if training else prepared.folds))
     if len(chosen) != 1:

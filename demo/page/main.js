@@ -104,6 +104,8 @@ class Live {
     this.facts.windowSeconds = info.windowSeconds;
     this.parts.device.textContent = info.description;
     this.parts.untrained.hidden = info.trained;
+    this.parts.starter.hidden = !info.starter;
+    this.parts.card.href = new URL("../card/", import.meta.url);
     this.parts.rate.textContent = `${info.sampleRate / 1000} kHz`;
     this.parts["window-mark"].textContent = `the model hears the last ${info.windowSeconds} s`;
     this.reading.setLabels(info.labels);

@@ -70,6 +70,9 @@ export function notices(facts) {
 // The large word and the line below it, for an answer that may not be shown as one.
 export function withoutLabel(states) {
   if (states.includes("untrained weights")) return ["No reading", "These weights are untrained; the bars are noise."];
+  if (states.includes("no face") && (states.includes("no sound") || states.includes("silence"))) {
+    return ["Nothing to read", "No face is in view and nothing is heard."];
+  }
   if (states.includes("no face")) return ["No face", "The last seconds show no face, and these weights need one."];
   if (states.includes("no sound")) return ["No sound", "The last seconds hold no sound, and these weights need it."];
   return ["No reading", "Something that these weights need is missing."];
