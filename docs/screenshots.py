@@ -1,7 +1,7 @@
 """Makes the pictures of the live page in this folder: `python -m docs.screenshots`.
 
-Chromium plays a clip as camera and microphone, and a stand-in model answers from brightness and loudness: the pictures
-show the page, not what any weights can do. `live-untrained.png` shows the page over untrained weights.
+Chromium plays a clip as camera and microphone, and the starter weights answer. `live-untrained.png` shows the page over
+untrained weights, for which a stand-in answers from brightness and loudness.
 """
 
 from __future__ import annotations
@@ -29,19 +29,21 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
         for size in SIZES:
             for scheme in ("light", "dark"):
-                take(browser, FollowingRecognizer(), size, scheme, f"live-{size}-{scheme}.png")
-        take(browser, FollowingRecognizer(delay=0.6, trained=False), "desktop", "light", "live-untrained.png")
+                take(browser, App(smoothing=0.5), size, scheme, f"live-{size}-{scheme}.png")
+        untrained = FollowingRecognizer(delay=0.6, trained=False)
+        take(browser, App(load=lambda: untrained, smoothing=0.5), "desktop", "light", "live-untrained.png")
         browser.close()
 
 
-def take(browser: Any, recognizer: FollowingRecognizer, size: str, scheme: str, name: str) -> None:
+def take(browser: Any, app: App, size: str, scheme: str, name: str) -> None:
     """Run the page for a while and write its picture."""
-    app = App(load=lambda: recognizer, smoothing=0.3)
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     try:
+        url = app.launch()
+        app.load()
         page = context.new_page()
-        page.goto(app.launch())
+        page.goto(url)
         page.get_by_role("button", name="Start").click(timeout=60_000)
         page.wait_for_timeout(1000 * SECONDS)
         page.screenshot(path=Path(__file__).parent / name, full_page=True)

@@ -77,7 +77,7 @@ def score(answer: Answer, clips: StarterClips) -> Scored:
     """Return the logits of all ``clips``."""
     labels, logits = [], []
     with torch.inference_mode():
-        for item in Batches(clips, _BATCH):
+        for item in Batches(clips, _BATCH, threads=1):
             frames = augment.apply(item.frames, None, clips.spec.image_size)
             logits.append(answer(frames, item.spectrogram).float().numpy())
             assert isinstance(item.label, torch.Tensor)
