@@ -180,5 +180,7 @@ class Microphone:
             self._index += round(late * rate)
         else:
             self._start += min(late, CREEP * len(data) / rate)
-        self._session.intake.offer_sound(Sound(self._index, captured, np.ascontiguousarray(data.T), rate))
+        # A copy in any case: the buffer is PortAudio's and will be overwritten. `np.ascontiguousarray` makes none of a
+        # block of one sample or one channel, and what then was heard was noise.
+        self._session.intake.offer_sound(Sound(self._index, captured, np.array(data.T, order="C"), rate))
         self._index += len(data)

@@ -217,6 +217,16 @@ def test_sound_lost_by_the_sound_card_shows_as_a_jump_of_the_index() -> None:
     assert recorded.sounds[0].samples.shape == (2, 480)
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (480, 1), (480, 2)])
+def test_sound_stays_what_it_was_when_the_sound_cards_buffer_is_used_again(shape: tuple[int, int]) -> None:
+    recorded, buffer = Recorded(), np.full(shape, 0.5, np.float32)
+    microphone = Microphone(recorded, threading.Event())  # type: ignore[arg-type]
+    microphone.take(buffer, 1.0, 1.0, argparse.Namespace(input_overflow=False), 48_000)
+    buffer[:] = 1e31
+    assert (recorded.sounds[0].samples == 0.5).all()
+    assert recorded.sounds[0].samples.shape == shape[::-1]
+
+
 def test_a_jump_of_the_sound_cards_clock_does_not_silence_the_microphone() -> None:
     session = Session(InputSpec(image_size=112))
     microphone = Microphone(session, threading.Event())
