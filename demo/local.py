@@ -22,8 +22,9 @@ DEAF = 3.0
 """A microphone that gives nothing for so long has gone, s; the first block may come 2 s after opening."""
 CAMERA_GONE = "The camera has gone: plug it in again and it goes on"
 MICROPHONE_GONE = "The microphone has gone: plug it in again and it goes on"
-SETTLING = 1.0
-"""Sound left out after opening, s: PulseAudio's word on its own delay is off by up to 0.4 s until then."""
+SETTLING = 2.5
+"""Sound left out after opening, s: PulseAudio's word on its own delay is off by up to 0.4 s, at times for 1.5 s, which
+would be taken for lost sound."""
 LOST, STALLED = 0.02, 0.1
 """Sound this far behind the sound card's own clock, s, was lost: after an overflow, and without one."""
 CREEP = 2e-4
