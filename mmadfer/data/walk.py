@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmadfer.data.listing import natural
+from mmadfer.names import shown
 
 HIDDEN = "hidden"
 _SYSTEM_FOLDERS = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found")
 """Made by unpacking on other systems, by network disks and bins; they hold copies and thumbnails."""
-_JOINER = "\u200d"
-"""Joins emoji to one; escaped it would take them apart."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +61,6 @@ def walk(root: Path) -> Tree:
 def by_name(path: Path) -> tuple[object, ...]:
     """Return the key by which paths sort naturally: their numbers by value."""
     return natural(path.as_posix())
-
-
-def shown(name: str | os.PathLike[str]) -> str:
-    r"""Return a file's name, or any text with one in it, for people: what cannot be printed is escaped, as \xe9 or \n.
-
-    Names may hold bytes that are no text, line ends and codes that move the cursor.
-    """
-    return "".join(
-        character if character.isprintable() or character == _JOINER else _escaped(character)
-        for character in os.fspath(name)
-    )
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no text
-        return f"\\x{code - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")
 
 
 class _Walker:
