@@ -12,7 +12,7 @@ _LOUDEST = 1e6
 _HIGHEST_RATE = 768_000
 _MOST_CHANNELS = 64
 # Time stamps jitter with the scheduler, the sample count does not: only what cannot be jitter moves the clock, s.
-_JITTER = 0.05
+JITTER = 0.05
 # Clocks drift apart by less than this between two chunks, s: a time stamp further ahead tells of sound that never came.
 _HOLE = 0.5
 
@@ -126,11 +126,11 @@ class AudioBuffer:
         if time is None:
             return begin
         ahead = time - (self._origin + begin / self.sample_rate)
-        if abs(ahead) <= _JITTER:
+        if abs(ahead) <= JITTER:
             return begin
-        if begin < self._end and time > self._origin + self._end / self.sample_rate - _JITTER:
+        if begin < self._end and time > self._origin + self._end / self.sample_rate - JITTER:
             return self._renumber(time, begin)
-        if ahead > (_JITTER if sample_index is None else _HOLE) and begin >= self._end:
+        if ahead > (JITTER if sample_index is None else _HOLE) and begin >= self._end:
             hole = round(ahead * self.sample_rate)
             self._shift += hole if sample_index is not None else 0
             return begin + hole

@@ -1,20 +1,34 @@
-"""Video and sound files: frames with their time stamps, sound at its own rate, and both together in time order."""
+"""THE place that reads files: pictures, frames with their times, sound at its own rate, and all in time order.
+
+Times are s on one clock of the file (`mmadfer.timeline`); prediction, preparing and the live app read by it alike.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import logging
 import os
 import pathlib
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-import av
 import numpy as np
 
+from mmadfer.audio_buffer import JITTER
+from mmadfer.pictures import Picture, open_picture
+from mmadfer.sound_format import SoundFormat
+from mmadfer.timeline import Timeline, read_timeline
+from mmadfer.tracks import decode, first_frame, frame_rgb, open_container, pixel_shape, tracks
+
 _log = logging.getLogger(__name__)
+
+_LONGEST_FILL = 60.0
+"""Holes in the sound up to this, s, are filled with silence where it is read whole; beyond, it is closed up."""
+_HEADER_SLACK = 1.5
+"""A header's duration is taken where it differs from what the packets say by less than so many frames."""
+_USUAL_FPS = 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +70,15 @@ class MediaFile:
     sample_rate: int
     """Hz; 0 without sound."""
     channels: int
+    video_track: int = -1
+    """Index of the track that is read; -1 without video, and of pictures."""
+    audio_track: int = -1
+    pixel_shape: float = 1.0
+    """Width of the video's stored pixels, in heights of them."""
+    timeline: Timeline = field(default_factory=Timeline)
+    """The file's clock."""
+    picture: Picture | None = None
+    """Where the file is a picture: what reads it."""
 
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (time in s, picture `(height, width, 3)` uint8) in time order; nothing where there is no video."""
@@ -63,14 +86,59 @@ class MediaFile:
             yield frame.time, frame.rgb
 
     def audio(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Yield (time of its first sample in s, waveform `(channels, n)` float32) at the file's own sample rate."""
+        """Yield (time of its first sample in s, waveform `(channels, n)` float32) at the file's own sample rate.
+
+        Where the rate or the channels change on the way, all of it comes in the first ones.
+        """
         for chunk in self._audio_chunks():
             yield chunk.time, chunk.waveform
 
     def read_audio(self) -> np.ndarray | None:
-        """Return the whole sound `(channels, samples)` float32 from its first sample on; None where there is none."""
-        chunks = [waveform for _, waveform in self.audio()]
-        return np.concatenate(chunks, axis=1) if chunks else None
+        """Return the whole sound `(channels, samples)` float32 from its first sample on; None where there is none.
+
+        Holes in it are silence, so that sample n lies n / sample_rate after the first; all but those of minutes.
+        """
+        first = next(self.audio(), None)
+        return None if first is None else self.read_span(first[0])
+
+    def read_span(self, start: float = 0.0, end: float | None = None) -> np.ndarray | None:
+        """Return the sound between two times `(channels, samples)`; silence where the track has none, None without one.
+
+        Sound that begins less than 50 ms late counts as there from the start, for many tracks do: nothing is put in
+        before it.
+
+        Args: start, end: s on the file's clock; None for the sound's own end.
+        """
+        if not self.has_audio:
+            return None
+        sound = np.concatenate(list(self._laid_out(start, end)), axis=1)
+        return sound if end is None else sound[:, : round((end - start) * self.sample_rate)]
+
+    def _laid_out(self, start: float, end: float | None) -> Iterator[np.ndarray]:
+        """Yield the sound from ``start`` on in pieces that follow each other without a hole."""
+        yield np.zeros((self.channels, 0), np.float32)
+        rate, slack = self.sample_rate, round(JITTER * self.sample_rate)
+        origin: float | None = None  # time of the first sample, s
+        laid = 0
+        for stamp, chunk in self.audio():
+            if end is not None and stamp >= end:
+                return
+            waveform = chunk[:, max(0, round((start - stamp) * rate)) :]
+            if not waveform.shape[1]:
+                continue
+            time = max(stamp, start)
+            if origin is None:
+                origin = time if time - start <= JITTER else start
+            ahead = round((time - origin) * rate) - laid
+            if ahead > _LONGEST_FILL * rate:
+                origin, ahead = origin + ahead / rate, 0
+            if ahead > slack:
+                yield np.zeros((self.channels, ahead), np.float32)
+                laid += ahead
+            elif ahead < -slack:  # stamps that went back: what is there already
+                waveform = waveform[:, -ahead:]
+            yield waveform
+            laid += waveform.shape[1]
 
     def packets(self) -> Iterator[VideoFrame | AudioChunk]:
         """Yield frames and pieces of sound by their times; a piece of sound comes before a frame of its time."""
@@ -78,40 +146,48 @@ class MediaFile:
         return heapq.merge(self._audio_chunks(), self._video_frames(), key=lambda item: item.time)
 
     def _video_frames(self) -> Iterator[VideoFrame]:
+        if self.picture is not None:
+            yield from (VideoFrame(shown, rgb) for shown, rgb in self.picture.read())
+            return
         if not self.has_video:
             return
         latest = -1.0
-        for time, frame in _decode(self.path, "video"):
+        for time, frame in decode(self.path, self.video_track, self.timeline):
             if time is None:  # a stream without time stamps, such as raw H.264
-                time = 0.0 if latest < 0 else latest + 1.0 / (self.fps or 25.0)
+                time = 0.0 if latest < 0 else latest + 1.0 / (self.fps or _USUAL_FPS)
             if time > latest:  # broken files repeat time stamps or go back
                 latest = time
-                yield VideoFrame(time, upright_rgb(frame))
+                yield VideoFrame(time, frame_rgb(frame, self.pixel_shape))
 
     def _audio_chunks(self) -> Iterator[AudioChunk]:
         if not self.has_audio:
             return
-        # Changes the sample type only, not rate or channels. Not to planar "fltp": with 8 channels or more, PyAV 18
-        # counts a frame's planes past the end of their list and crashes.
-        resampler = av.AudioResampler(format="flt")
-        expected = 0.0
-        for time, frame in _decode(self.path, "audio"):
-            for converted in resampler.resample(frame):
-                start = expected if time is None else time
-                interleaved = converted.to_ndarray().reshape(-1, converted.layout.nb_channels)
-                waveform = np.ascontiguousarray(interleaved.T)
-                if converted.sample_rate != self.sample_rate or len(waveform) != self.channels:
-                    _log.warning(
-                        "%s: the sound's format changes at %.2f s; the rest of it is left out", self.path, start
-                    )
-                    return
-                expected = start + waveform.shape[1] / self.sample_rate
-                yield AudioChunk(start, waveform, self.sample_rate)
+        form = SoundFormat(self.sample_rate, self.channels)
+        expected, told = 0.0, False
+        for time, frame in decode(self.path, self.audio_track, self.timeline):
+            if form.changes_at(frame) and not told:
+                told = True
+                _log.warning(
+                    "%s: the sound's format changes at %.2f s; the rest is converted to %d Hz",
+                    self.path, expected, self.sample_rate,
+                )  # fmt: skip
+            waveform = form.push(frame)
+            # Once the format has changed, a stream without a container stamps what follows by the first rate, and a
+            # converter holds some back: the samples tell the time, unless there is a hole.
+            if time is not None and (not told or time - expected > JITTER):
+                expected = time
+            if waveform.shape[1]:
+                yield AudioChunk(expected, waveform, self.sample_rate)
+                expected += waveform.shape[1] / self.sample_rate
+        rest = form.flush()
+        if rest.shape[1]:
+            yield AudioChunk(expected, rest, self.sample_rate)
 
 
 def open_media(path: str | os.PathLike[str]) -> MediaFile:
     """Return what the video, sound or picture file ``path`` holds.
 
+    What is odd about its clock goes to the log as a warning.
     Raises FileNotFoundError where there is no such file, ValueError in one sentence where it cannot be read or holds
     neither video nor sound.
     """
@@ -122,88 +198,88 @@ def open_media(path: str | os.PathLike[str]) -> MediaFile:
         raise ValueError(f"{path} is not a file; give a video or sound file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); record or copy it again")
-    picture, sound = _first(path, "video"), _first(path, "audio")
-    if picture is None and sound is None:
-        raise ValueError(f"{path} holds no video and no sound that can be decoded; is it damaged or cut short?")
-    height, width = upright_rgb(picture).shape[:2] if picture is not None else (0, 0)
-    duration, fps = _duration_and_rate(path, picture is not None)
-    return MediaFile(
-        path=path,
-        duration=duration,
-        has_video=picture is not None,
-        has_audio=sound is not None,
-        fps=fps,
-        width=width,
-        height=height,
-        sample_rate=sound.sample_rate if sound is not None else 0,
-        channels=sound.layout.nb_channels if sound is not None else 0,
-    )
+    picture = open_picture(path)
+    with contextlib.ExitStack() as stack:
+        if picture is not None and not _is_motion_jpeg(path, picture):
+            return _picture_file(path, picture)
+        container = stack.enter_context(open_container(path))
+        video, sound = (_first_that_decodes(path, container, kind) for kind in ("video", "audio"))
+        if video is None and sound is None:
+            raise ValueError(f"{path} holds no video and no sound that can be decoded; is it damaged or cut short?")
+        return _media_file(path, container, video, sound)
 
 
-def upright_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """Return ``frame`` as a `(height, width, 3)` uint8 array, turned as a phone's sensor says."""
-    turns = round(frame.rotation / 90) % 4  # quarter turns, counter-clockwise
-    rgb = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+def _picture_file(path: pathlib.Path, picture: Picture) -> MediaFile:
+    _, rgb = next(picture.read())
+    height, width = rgb.shape[:2]
+    seconds = picture.seconds
+    return MediaFile(path, seconds, True, False, picture.frames / seconds, width, height, 0, 0, picture=picture)
 
 
-def _open(path: pathlib.Path) -> Any:
+def _is_motion_jpeg(path: pathlib.Path, picture: Picture) -> bool:
+    """Return whether a file that begins with a JPEG picture is a film of such."""
+    if picture.format != "JPEG":
+        return False
     try:
-        return av.open(str(path))
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = error.strerror if isinstance(error, av.error.FFmpegError) else error
-        raise ValueError(f"{path} cannot be read as video or sound ({reason}); is it damaged or cut short?") from error
+        with open_container(path) as container:
+            return bool(container.format.name == "mjpeg")
+    except ValueError:
+        return False
 
 
-def _stream(container: Any, kind: Literal["video", "audio"]) -> Any | None:
-    """Return the first stream of ``kind`` that can be decoded and is no cover picture of a sound file."""
-    for stream in container.streams:
-        cover = stream.type == "video" and stream.disposition & av.stream.Disposition.attached_pic
-        if stream.type == kind and stream.codec_context is not None and not cover:
-            return stream
+def _first_that_decodes(path: pathlib.Path, container: Any, kind: Any) -> tuple[Any, Any] | None:
+    """Return (track, its first frame) of the best track of ``kind`` that can be decoded; None where none can."""
+    for stream in tracks(container, kind):
+        frame = first_frame(path, stream.index)
+        if frame is not None:
+            return stream, frame
     return None
 
 
-def _decode(path: pathlib.Path, kind: Literal["video", "audio"]) -> Generator[tuple[float | None, Any], None, None]:
-    """Yield (time in s from the file's start or None, decoded frame); damaged parts are left out with a warning."""
-    with _open(path) as container:
-        stream = _stream(container, kind)
-        if stream is None:
-            return
-        stream.thread_type = "AUTO"
-        start = Fraction(container.start_time or 0, av.time_base)
-        packets, damaged = container.demux(stream), 0
-        while True:
-            try:
-                for frame in next(packets).decode():
-                    time = None if frame.pts is None else max(0.0, float(frame.pts * frame.time_base - start))
-                    yield time, frame
-            except (StopIteration, EOFError):
-                break
-            except av.error.FFmpegError:
-                damaged += 1
-        if damaged:
-            _log.warning("%s: %d damaged parts of its %s were left out", path, damaged, kind)
+def _media_file(
+    path: pathlib.Path, container: Any, video: tuple[Any, Any] | None, sound: tuple[Any, Any] | None
+) -> MediaFile:
+    found = [track[0] for track in (video, sound) if track is not None]
+    timeline = read_timeline(container, found)
+    _tell(path, timeline)
+    stream, picture = video or (None, None)
+    track, heard = sound or (None, None)
+    shape = pixel_shape(stream) if stream is not None else 1.0
+    height, width = frame_rgb(picture, shape).shape[:2] if picture is not None else (0, 0)
+    fps = _fps(stream, timeline) if stream is not None else 0.0
+    return MediaFile(
+        path=path,
+        duration=_duration(container, timeline, fps),
+        has_video=stream is not None,
+        has_audio=track is not None,
+        fps=fps,
+        width=width,
+        height=height,
+        sample_rate=heard.sample_rate if heard is not None else 0,
+        channels=heard.layout.nb_channels if heard is not None else 0,
+        video_track=stream.index if stream is not None else -1,
+        audio_track=track.index if track is not None else -1,
+        pixel_shape=shape,
+        timeline=timeline,
+    )
 
 
-def _first(path: pathlib.Path, kind: Literal["video", "audio"]) -> Any | None:
-    frames = _decode(path, kind)
-    try:
-        return next((frame for _, frame in frames), None)
-    finally:
-        frames.close()
+def _fps(stream: Any, timeline: Timeline) -> float:
+    # Without stamps there is nothing to average: then what the stream's own header says holds, or ffmpeg's 25.
+    rate = stream.average_rate if timeline.end is not None else stream.guessed_rate
+    return float(rate or stream.guessed_rate or 0)
 
 
-def _duration_and_rate(path: pathlib.Path, has_video: bool) -> tuple[float, float]:
-    """Return the duration in s and the average frames per second (0 without video)."""
-    with _open(path) as container:
-        stream = _stream(container, "video")
-        fps = float(stream.average_rate or 0) if has_video and stream is not None else 0.0
-        if container.duration is not None:
-            return container.duration / av.time_base, fps
-        # Browsers record without a duration in the header; the packets' own times tell it without decoding them.
-        start, end = Fraction(container.start_time or 0, av.time_base), Fraction(0)
-        for packet in container.demux():
-            if packet.pts is not None:
-                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
-        return max(0.0, float(end - start)), fps
+def _duration(container: Any, timeline: Timeline, fps: float) -> float:
+    header = (container.duration or 0) / 1e6
+    if timeline.end is None:
+        return header or timeline.unstamped / (fps or _USUAL_FPS)
+    near = abs(header - timeline.end) < _HEADER_SLACK / (fps or _USUAL_FPS)
+    return header if header and near else max(0.0, timeline.end)
+
+
+def _tell(path: pathlib.Path, timeline: Timeline) -> None:
+    for time in timeline.restarts:
+        _log.warning("%s: its clock starts anew at %.2f s; what follows is read as going on from there", path, time)
+    for begin, end in timeline.holes:
+        _log.warning("%s: its clock jumps from %.2f s to %.2f s, with nothing between", path, begin, end)
