@@ -17,6 +17,7 @@ from mmadfer.backends import load_backend
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.model import MMADFER, untrained_model
+from mmadfer.names import printable, shown
 from mmadfer.postprocess import softmax
 from mmadfer.recognizer import EmotionRecognizer
 from train.classes import ClassMap, match_classes
@@ -130,10 +131,10 @@ def _live(settings: Evaluation, candidate: Candidate, model: MMADFER, classes: C
 
 
 def _live_details(answers: LiveAnswers, settings: Evaluation) -> dict[str, Any]:
-    remarks = [f"{clip} is left out: {reason}" for clip, reason in answers.unreadable.items()]
+    remarks = [f"{shown(clip)} is left out: {printable(reason)}" for clip, reason in answers.unreadable.items()]
     counted = list(answers.windows.values())
     if answers.never_shown:
-        names = ", ".join(answers.never_shown)
+        names = ", ".join(map(shown, answers.never_shown))
         remarks.append(
             f"the app would have shown no label for {len(answers.never_shown)} of {len(counted)} clips; they are "
             f"scored by their last window: {names}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,8 @@ import numpy as np
 
 from mmadfer import metrics
 from mmadfer.data.files import write_atomically
+from mmadfer.data.json_text import to_json
+from mmadfer.names import ENCODABLE
 from train.figures import confusion_figure, reliability_figure
 from train.scores import scores, summary
 from train.table import markdown
@@ -35,8 +36,8 @@ def write(results: Sequence[Result], all_folds: Sequence[str], name: str, out: P
     report = {"mean": mean, "all_folds": list(all_folds), "folds": folds}
     if "warning" in mean:
         report = {"warning": mean["warning"], **report}
-    write_atomically(out / METRICS, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(out / TABLE, table.encode())
+    write_atomically(out / METRICS, (to_json(report, indent=1) + "\n").encode())
+    write_atomically(out / TABLE, table.encode("utf-8", ENCODABLE))
     labels = np.concatenate([r.predictions.labels for r in results])
     probabilities = np.concatenate([r.predictions.probabilities for r in results])
     answers = probabilities.argmax(axis=1)

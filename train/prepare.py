@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,13 @@ from tqdm import tqdm
 
 from mmadfer import cli
 from mmadfer.data.files import write_atomically
+from mmadfer.data.json_text import to_json
 from mmadfer.data.listing import Finding, Listing, natural
 from mmadfer.data.manifest import Clip, write_manifest
 from mmadfer.data.prepared import INDEX, JPEGS, MANIFEST, MELS, REPORT, PreparedSet, PreparedSettings, shard_path
 from mmadfer.data.sets import SETS, list_clips
 from mmadfer.data.shards import start_set, write_index
+from mmadfer.names import ENCODABLE, printable, shown
 from train.packing import Task
 from train.report import make_report, report_text
 from train.shard_work import RECORDS, Job, Record, Shard, finished, make_shards, record_path, shards
@@ -73,7 +74,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
     job = Job(arguments.root.absolute(), arguments.out.absolute(), settings, listing.unpadded_frames)
     with _alone(job.folder):
         report = prepare(job, listing, arguments.workers)
-    print(report)
+    encoding = sys.stdout.encoding or "utf-8"
+    print(report.encode(encoding, ENCODABLE).decode(encoding))
     return 0
 
 
@@ -103,7 +105,7 @@ def prepare(job: Job, listing: Listing, workers: int) -> str:
     known = {clip.clip_id: clip for clip in clips}
     write_index(job.folder, (_up_to_date(entry, known) for record in records for entry in record.entries))
     report = make_report(listing, PreparedSet(job.folder), findings)
-    write_atomically(job.folder / REPORT, (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
+    write_atomically(job.folder / REPORT, (to_json(report, indent=1) + "\n").encode())
     return report_text(report)
 
 
@@ -128,7 +130,7 @@ def _records(job: Job, work: list[Shard], clips: int, workers: int) -> list[Reco
 
 
 def _first_reasons(findings: Sequence[Finding]) -> str:
-    reasons = [f"{f.clip_id}: {f.kind} ({f.detail})" for f in findings if f.left_out]
+    reasons = [f"{shown(f.clip_id)}: {f.kind} ({printable(f.detail)})" for f in findings if f.left_out]
     return "; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else "")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmadfer.data.files import write_atomically
+from mmadfer.data.json_text import to_json
 
 RECORD, WEIGHTS = "run.json", "weights.safetensors"
 """In a fold's folder."""
@@ -21,7 +22,7 @@ _PACKAGES = ("mmadfer", "torch", "torchvision", "timm", "pytorch-lightning", "nu
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write ``record`` into a fold's folder. Raises OSError where it cannot be written."""
-    write_atomically(folder / RECORD, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(folder / RECORD, (to_json(record, indent=1) + "\n").encode())
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmadfer.data.listing import Finding, Listing
 from mmadfer.data.prepared import PreparedSet
+from mmadfer.names import printable, shown
 
 EXAMPLES = 3
 
@@ -36,6 +37,7 @@ def make_report(listing: Listing, prepared: PreparedSet, findings: Sequence[Find
         ),
         "sample rates (Hz)": {str(rate): count for rate, count in sorted(rates.items())},
         "classes": {label: sum(clip.label == label for clip in prepared.clips) for label in prepared.labels},
+        "speakers": _speakers(prepared),
         "folds": {fold: _parts(prepared, fold) for fold in prepared.folds},
         "findings": _by_kind(everything),
     }
@@ -43,6 +45,11 @@ def make_report(listing: Listing, prepared: PreparedSet, findings: Sequence[Find
 
 def _parts(prepared: PreparedSet, fold: str) -> dict[str, int]:
     return dict(sorted(Counter(clip.splits[fold] for clip in prepared.clips if fold in clip.splits).items()))
+
+
+def _speakers(prepared: PreparedSet) -> dict[str, int]:
+    names = [clip.speaker for clip in prepared.clips]
+    return {"named": len(set(names) - {""}), "clips without": names.count("")}
 
 
 def _empty_classes(prepared: PreparedSet) -> list[Finding]:
@@ -81,10 +88,14 @@ def report_text(report: dict[str, Any]) -> str:
         f"  sound: {rates}; {clips['without sound']} clips without",
         "  classes: " + ", ".join(f"{label} {count}" for label, count in report["classes"].items()),
     ]
+    if report["speakers"]["named"]:
+        lines.append("  speakers: {named}; {clips without} clips without".format(**report["speakers"]))
     for fold, parts in report["folds"].items():
         lines.append(f"  fold {fold}: " + ", ".join(f"{count} {part}" for part, count in parts.items()))
     for found in report["findings"]:
-        examples = ["; ".join(filter(None, (f["clip"], f["detail"]))) for f in found["clips"][:EXAMPLES]]
+        examples = [
+            "; ".join(filter(None, (shown(f["clip"]), printable(f["detail"])))) for f in found["clips"][:EXAMPLES]
+        ]
         more = " ..." if found["count"] > EXAMPLES else ""
         lines.append(
             f"  {'LEFT OUT' if found['left out'] else 'noted'}, {found['kind']}: {found['count']}"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmadfer.data.files import write_atomically
+from mmadfer.data.json_text import to_json
 from mmadfer.data.listing import Finding
 from mmadfer.data.prepared import PreparedSettings
 from mmadfer.data.shards import PackedClip, write_shard
@@ -101,7 +102,7 @@ def make_shard(job: Job, shard: Shard, packer: Packer) -> Record:
 
     fingerprint = _fingerprint(job, shard)
     record = Record(fingerprint, write_shard(job.folder, shard.number, packed()), findings)
-    write_atomically(path, json.dumps(dataclasses.asdict(record), ensure_ascii=False).encode())
+    write_atomically(path, to_json(dataclasses.asdict(record)).encode())
     return record
 
 

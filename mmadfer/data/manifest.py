@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmadfer.data.files import write_atomically
+from mmadfer.data.json_text import json_lines, to_json
 
 PARTS = ("train", "validation", "test")
 """What a clip may be used for in one fold."""
@@ -41,20 +43,21 @@ class Clip:
         wrong = sorted(set(self.splits.values()) - set(PARTS))
         if wrong:
             raise ValueError(f"clip {self.clip_id}: a split is one of {', '.join(PARTS)}, got {', '.join(wrong)}")
-        if self.start < 0 or (self.end is not None and self.end <= self.start):
+        ends = (self.start, self.start if self.end is None else self.end)
+        if not all(map(math.isfinite, ends)) or self.start < 0 or (self.end is not None and self.end <= self.start):
             raise ValueError(f"clip {self.clip_id}: start must be 0 s or more, and end after it, got {self}")
 
 
 def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
     """Write ``clips`` to ``path`` as JSON lines; the file appears whole or not at all."""
-    lines = [json.dumps(dataclasses.asdict(clip), ensure_ascii=False) + "\n" for clip in clips]
+    lines = [to_json(dataclasses.asdict(clip)) + "\n" for clip in clips]
     write_atomically(Path(path), "".join(lines).encode())
 
 
 def read_manifest(path: str | os.PathLike[str]) -> list[Clip]:
     """Return the clips that `write_manifest` wrote. Raises OSError, or ValueError naming the line that is wrong."""
     clips = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(json_lines(Path(path).read_text(encoding="utf-8")), 1):
         try:
             clips.append(Clip(**json.loads(line)))
         except (TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmadfer.config import MelSpec
+from mmadfer.data.json_text import json_lines, to_json
 from mmadfer.data.manifest import Clip
 
 FORMAT = "mmadfer-prepared-1"
@@ -58,7 +59,7 @@ class PreparedSettings:
 
     def to_json(self) -> str:
         """Return the settings as JSON text."""
-        return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, ensure_ascii=False, indent=1) + "\n"
+        return to_json({"format": FORMAT, **dataclasses.asdict(self)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> PreparedSettings:
@@ -163,7 +164,7 @@ class PreparedSet:
             raise FileNotFoundError(f"{folder} is not finished: it has no {INDEX}; run train.prepare again to go on")
         try:
             self.settings = PreparedSettings.from_json((self.folder / SETTINGS).read_text(encoding="utf-8"))
-            lines = (self.folder / INDEX).read_text(encoding="utf-8").splitlines()
+            lines = json_lines((self.folder / INDEX).read_text(encoding="utf-8"))
             entries = [read_entry(json.loads(line)) for line in lines]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{folder} cannot be read as a prepared set: {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from mmadfer.config import MelSpec
 from mmadfer.data.files import WholeFile, write_atomically
+from mmadfer.data.json_text import to_json
 from mmadfer.data.manifest import Clip
 from mmadfer.data.prepared import (
     INDEX,
@@ -112,5 +112,5 @@ def write_shard(folder: Path, number: int, packed: Iterable[PackedClip]) -> list
 
 def write_index(folder: Path, entries: Iterable[dict[str, Any]]) -> None:
     """Write the index over all shards: from now on the folder can be read as a PreparedSet."""
-    text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    text = "".join(to_json(entry) + "\n" for entry in entries)
     write_atomically(folder / INDEX, text.encode())
