@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import shutil
+import os
 import wave
 from pathlib import Path
 
@@ -21,9 +22,11 @@ NO_FACE = CLIPS / "pyfeat_no_face.mp4"
 
 
 def put(source: Path, target: Path) -> Path:
-    """Copy a file, its folders made."""
+    """Copy a file, its folders made; a box or element that readers skip makes its bytes differ from other copies'."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+    own = hashlib.sha256(os.fsencode(target)).digest()
+    tails = {".mp4": b"\0\0\0\x28free" + own, ".mkv": b"\xec\xa0" + own}
+    target.write_bytes(source.read_bytes() + tails.get(source.suffix, b""))
     return target
 
 

@@ -201,13 +201,18 @@ def test_labels_csv_with_all_columns(tmp_path, delimiter):
         ("pictures", {}, "", 0.0, None, "Ben"),
     ]
     assert listing.clips[3].frames == "pictures" and listing.clips[3].video == ""
-    assert kinds(listing) == [("listed twice", "a.mp4", False), ("no split", "pictures", False)]
+    assert kinds(listing) == [
+        ("listed twice", "a.mp4", False),
+        ("no split", "pictures", False),
+        ("speaker in two parts of one fold", "", False),
+        ("same content in two parts of one fold", "a.mp4", False),
+    ]
 
 
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("file,label\na.mp4,anger\n", "must start with the line path,label .* 'file,label'"),
+        ("which,label\na.mp4,anger\n", "must start with the line path,label .* 'which,label'"),
         ("path,label\na.mp4,\n", "line 2: a path and a label are needed, got 'a.mp4' and ''"),
         ("path,label,split\na.mp4,anger,tarin\n", "line 2: the split is 'tarin'; allowed are train, validation, test"),
         ("path,label,start\na.mp4,anger,now\n", "line 2: start and end must be seconds"),

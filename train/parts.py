@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmadfer.data.prepared import PreparedSet
+from mmadfer.data.speakers import speaker_key
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,20 @@ def class_counts(prepared: PreparedSet, part: tuple[int, ...]) -> dict[str, int]
 
 
 def _split(prepared: PreparedSet, clips: list[int], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Return ``clips`` without, and those of, groups drawn at random; a group is a speaker, or a clip without one.
+    """Return ``clips`` without, and those of, groups drawn at random.
 
-    A group that is all there is of a class stays in training.
+    A group is a speaker's clips. Where no speaker is known it is the clips of one video; where only some are, clips
+    without one stay in training, as their speaker may be any of the others. So does a group that is all there is of a
+    class.
     """
     groups: dict[str, list[int]] = {}
+    named = any(prepared.clips[index].speaker for index in clips)
     for index in clips:
         clip = prepared.clips[index]
-        groups.setdefault(f"speaker {clip.speaker}" if clip.speaker else f"clip {index}", []).append(index)
+        if not named:
+            groups.setdefault(f"video {clip.video}" if clip.video else f"clip {index}", []).append(index)
+        elif clip.speaker:
+            groups.setdefault(speaker_key(clip.speaker), []).append(index)
     members = list(groups.values())
     left = Counter(prepared.clips[index].label for index in clips)
     held_out: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def read(root: Path) -> Listing:
     Raises FileNotFoundError in one sentence where the folder is not as distributed.
     """
     require_layout(root, "CREMA-D", [VIDEOS])
-    videos, sounds = _files(root / VIDEOS), _files(root / SOUNDS)
-    clips, findings = [], []
+    clips, findings = [], list[Finding]()
+    videos, sounds = (_files(root, folder, findings) for folder in (VIDEOS, SOUNDS))
     for name in sorted(videos.keys() | sounds.keys(), key=natural):
         match = _NAME.fullmatch(name)
         if match is None:
@@ -49,7 +50,12 @@ def read(root: Path) -> Listing:
     return Listing(in_order(EMOTIONS.values()), by_speaker(clips), tuple(findings))
 
 
-def _files(folder: Path) -> dict[str, str]:
+def _files(root: Path, folder: str, findings: list[Finding]) -> dict[str, str]:
     """Return the files of ``folder`` by their names without suffix; {} where there is no such folder."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return {Path(name).stem: name for name in names if not name.startswith(".")}
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(root / folder)) if (root / folder).is_dir() else []:
+        stem = Path(name).stem
+        if not name.startswith(".") and found.setdefault(stem, name) != name:
+            detail = f"{found[stem]} in {folder} is used, {name} is not"
+            findings.append(Finding("there twice", stem, detail))
+    return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
 from mmadfer.config import DFEW_LABELS
 from mmadfer.data.listing import ClipLists, Finding, Listing, require_layout
 from mmadfer.data.numbered import clip_id, numbered_clips
+from mmadfer.data.tables import read_text, split_rows
 
 LISTS = "EmoLabel_DataSplit"
 FACES, VIDEOS = "Clip/clip_224x224", "Clip/original"
@@ -50,8 +50,8 @@ def read(root: Path, faces: str = "") -> Listing:
 
 def _rows(path: Path) -> list[tuple[str, str]]:
     """Return (name, label) of each line, without the heading."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = [[cell.strip() for cell in line] for line in csv.reader(file) if any(cell.strip() for cell in line)]
+    table = split_rows(path, read_text(path).text, lambda cells: len(cells) > 1)
+    lines = [[cell.strip() for cell in row.cells] for row in table.rows]
     if lines and not lines[0][0].removesuffix(".mp4").isdecimal():
         lines = lines[1:]
     short = next((line for line in lines if len(line) < 2), None)

@@ -9,6 +9,7 @@ from mmadfer.config import DFEW_LABELS
 from mmadfer.data.labels import canonical
 from mmadfer.data.listing import ClipLists, Listing, require_layout
 from mmadfer.data.manifest import Clip
+from mmadfer.data.tables import read_lines
 
 LISTS, FACES = "4_setups/All_scenes", "2_ClipsforFaceCrop"
 _PARTS = {"train": "train_All.csv", "test": "test_All.csv"}
@@ -24,9 +25,8 @@ def read(root: Path, faces: str = "") -> Listing:
     require_layout(root, "FERV39k", [*(f"{LISTS}/{name}" for name in _PARTS.values()), faces])
     lists = ClipLists()
     for part, name in _PARTS.items():
-        for line in (root / LISTS / name).read_text(encoding="utf-8-sig").splitlines():
-            if line.strip():
-                _add(lists, line.strip(), part)
+        for _, line in read_lines(root / LISTS / name):
+            _add(lists, line, part)
     return Listing(
         DFEW_LABELS,
         lists.clips(lambda name, label, splits: Clip(name, label, splits, frames=f"{faces}/{name}")),

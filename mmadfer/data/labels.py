@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from mmadfer.config import MAFW_LABELS
+from mmadfer.data.spelling import plain
 
 _OTHER_NAMES = {
     "happy": "happiness",
@@ -21,7 +22,7 @@ _LIKENESS = 0.8
 
 def canonical(name: str) -> str:
     """Return the project's name of the class ``name``: lower case, and the noun for the known emotions."""
-    name = " ".join(name.split()).lower()
+    name = plain(name).lower()
     return _OTHER_NAMES.get(name, name)
 
 

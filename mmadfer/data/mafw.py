@@ -8,6 +8,7 @@ from mmadfer.config import MAFW_LABELS
 from mmadfer.data.labels import canonical
 from mmadfer.data.listing import ClipLists, Finding, Listing, require_layout
 from mmadfer.data.numbered import clip_id, numbered_clips
+from mmadfer.data.tables import read_lines
 
 LISTS = "Train & Test Set/single/no_caption"
 FACES, VIDEOS = "data/faces", "data/clips"
@@ -54,13 +55,11 @@ def read(root: Path, faces: str = "") -> Listing:
 def _read_list(path: Path, lists: ClipLists, fold: str, part: str) -> dict[str, int]:
     """Take lines of "00025.mp4 anger", or with a number of frames between, and return those numbers of files."""
     counts = {}
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for _, line in read_lines(path):
         fields = line.split()
-        if not fields:
-            continue
         stem = Path(fields[0]).name.removesuffix(".mp4")
         if len(fields) not in (2, 3) or not stem.isdecimal():
-            lists.leave_out("line not understood", line.strip(), f"fold {fold}, {part}: '00025.mp4 anger' is expected")
+            lists.leave_out("line not understood", line, f"fold {fold}, {part}: '00025.mp4 anger' is expected")
             continue
         name, label = clip_id(int(stem)), canonical(fields[-1])
         if label not in MAFW_LABELS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmadfer.data.listing import ClipLists, Finding
@@ -25,7 +26,7 @@ def numbered_clips(root: Path, lists: ClipLists, faces: str, videos: str, missin
         videos: folder in ``root`` with the videos.
         missing: name that the video of a clip without one should have, with {} for its number.
     """
-    crops, files = _by_number(root / faces), _by_number(root / videos)
+    crops, files = (_by_number(root, folder, lists.findings) for folder in (faces, videos))
 
     def clip(name: str, label: str, splits: dict[str, str]) -> Clip:
         number = int(name)
@@ -48,7 +49,12 @@ def _note_unlisted(lists: ClipLists, there: dict[int, str], folder: str) -> None
         lists.findings.append(Finding("in no list", "", f"{len(rest)} clips of {folder}, such as {there[rest[0]]}"))
 
 
-def _by_number(folder: Path) -> dict[int, str]:
+def _by_number(root: Path, folder: str, findings: list[Finding]) -> dict[int, str]:
     """Return the entries of ``folder`` whose name without suffix is a number, by that number; {} without the folder."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return {int(Path(name).stem): name for name in names if Path(name).stem.isdecimal()}
+    found: dict[int, str] = {}
+    for name in sorted(os.listdir(root / folder)) if (root / folder).is_dir() else []:
+        stem = Path(name).stem
+        if stem.isdecimal() and found.setdefault(int(stem), name) != name:
+            detail = f"{found[int(stem)]} in {folder} is used, {name} is not"
+            findings.append(Finding("there twice", clip_id(int(stem)), detail))
+    return found

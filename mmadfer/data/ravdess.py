@@ -9,6 +9,7 @@ from mmadfer.data.folds import by_speaker
 from mmadfer.data.labels import in_order
 from mmadfer.data.listing import Finding, Listing, natural
 from mmadfer.data.manifest import Clip
+from mmadfer.data.walk import about_left_out, walk
 
 EMOTIONS = {
     "01": "neutral",
@@ -34,8 +35,9 @@ def read(root: Path) -> Listing:
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that RAVDESS was unpacked into")
     recordings: dict[str, dict[str, str]] = {}
-    findings = []
-    for path in sorted(root.rglob("*"), key=lambda path: natural(path.name)):
+    tree = walk(root)
+    findings = about_left_out(root, tree)
+    for path in sorted(tree.files, key=lambda path: natural(path.name)):
         if path.suffix.lower() not in _SUFFIXES:
             continue
         match = _NAME.fullmatch(path.stem)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mmadfer.data import crema_d, dfew, ferv39k, folder, mafw, ravdess
+from mmadfer.data.copies import about_copies, contents
 from mmadfer.data.listing import Listing
+from mmadfer.data.speakers import on_both_sides
 
 _WITH_CROPS = {"dfew": dfew.read, "mafw": mafw.read, "ferv39k": ferv39k.read}
 _VIDEOS = {"crema-d": crema_d.read, "ravdess": ravdess.read}
@@ -35,6 +38,8 @@ def list_clips(name: str, root: str | os.PathLike[str], faces: str = "", labels:
         )
     if labels and name != "folder":
         raise ValueError(f"the labels of {name} are known; labels can be named for a user's own folder only")
-    if name in _WITH_CROPS:
-        return _WITH_CROPS[name](Path(root), faces)
-    return _VIDEOS[name](Path(root)) if name in _VIDEOS else folder.read(Path(root), labels)
+    if name == "folder":
+        return folder.read(Path(root), labels)
+    found = _WITH_CROPS[name](Path(root), faces) if name in _WITH_CROPS else _VIDEOS[name](Path(root))
+    doubts = [*on_both_sides(found.clips), *about_copies(found.clips, contents(Path(root), found.clips))]
+    return replace(found, findings=(*found.findings, *doubts))

@@ -7,10 +7,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmadfer.data.listing import natural
+from mmadfer.data.listing import Finding, natural
 from mmadfer.names import shown
 
-HIDDEN = "hidden"
+HIDDEN, SYSTEM = "hidden", "a folder of the system's"
 _SYSTEM_FOLDERS = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found")
 """Made by unpacking on other systems, by network disks and bins; they hold copies and thumbnails."""
 
@@ -24,6 +24,11 @@ class LeftOut:
     """In a few words, to follow the path."""
     same_as: Path | None = None
     """Of a link to a folder that was walked already: that folder."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it may hold something that is nowhere else."""
+        return self.same_as is None and self.reason not in (HIDDEN, SYSTEM)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,16 @@ def walk(root: Path) -> Tree:
         tuple(sorted(walker.folders[1:], key=by_name)),
         tuple(sorted(walker.left_out, key=lambda left: by_name(left.path))),
     )
+
+
+def about_left_out(root: Path, tree: Tree) -> list[Finding]:
+    """Return a finding for all that the walk of ``root`` left out."""
+    findings = []
+    for left in tree.left_out:
+        name, reason = left.path.relative_to(root).as_posix(), left.reason.replace(f"{shown(root)}/", "")
+        kind = HIDDEN if left.reason == HIDDEN else "not walked"
+        findings.append(Finding(kind, name, "left alone" if kind == HIDDEN else reason, left_out=left.lost))
+    return findings
 
 
 def by_name(path: Path) -> tuple[object, ...]:
@@ -113,7 +128,7 @@ class _Walker:
         elif not stat.S_ISDIR(mode):
             self._leave(path, "neither a file nor a folder")
         elif entry.name.lower() in _SYSTEM_FOLDERS:
-            self._leave(path, "a folder of the system's")
+            self._leave(path, SYSTEM)
         elif link:
             self.links.append(path)
         else:
