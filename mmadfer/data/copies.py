@@ -12,6 +12,7 @@ from mmadfer.data.listing import Finding, natural
 from mmadfer.data.manifest import Clip
 from mmadfer.media_suffixes import PICTURE_SUFFIXES
 
+IN_TWO_PARTS = "same content in two parts of one fold"
 _START = 1 << 16
 """Bytes that are compared before whole files are."""
 _CHUNK = 1 << 20
@@ -55,7 +56,7 @@ def about_copies(clips: Sequence[Clip], found: Sequence[str]) -> list[Finding]:
             if len(sides) > 1:
                 where = ", ".join(f"{part} ({sides[part]})" for part in sorted(sides))
                 detail = f"fold {fold}: {where}"
-                findings.append(Finding("same content in two parts of one fold", members[0].clip_id, detail))
+                findings.append(Finding(IN_TWO_PARTS, members[0].clip_id, detail))
     return findings
 
 
