@@ -24,6 +24,7 @@ from demo.protocol import Kind, ProtocolError, pack
 from demo.rate import RateMeter
 from mmadfer.config import InputSpec
 from mmadfer.logmel import LogMel
+from mmadfer.loudness import channel_of, is_silent, levels
 from mmadfer.postprocess import Prediction, ProbabilitySmoother
 from mmadfer.stream import AVWindow
 
@@ -163,7 +164,7 @@ class Session:
 
     def on_sound(self, sound: Sound) -> None:
         """Send new spectrogram columns; called on the intake's thread."""
-        if self._spectrogram is None or self._spectrogram.sample_rate != sound.sample_rate:
+        if self._spectrogram is None or not self._spectrogram.takes(sound):
             self._spectrogram = SpectrogramFeed(self.spec, sound.sample_rate)
         message = self._spectrogram.push(sound)
         if message is not None:
@@ -202,14 +203,20 @@ class SpectrogramFeed:
         self._waiting: list[npt.NDArray[np.float32]] = []
         self._waiting_samples = 0
         self._columns = 0
+        self._channels = self._channel = 0
+
+    def takes(self, sound: Sound) -> bool:
+        """Return whether ``sound`` can follow what came before: at the same rate, with as many channels."""
+        return (self.sample_rate, self._channels or len(sound.samples)) == (sound.sample_rate, len(sound.samples))
 
     def push(self, sound: Sound) -> bytes | None:
         """Return the new columns as a message, once a tenth of a second has come together."""
+        self._channels = len(sound.samples)
         self._waiting.append(sound.samples)
         self._waiting_samples += sound.samples.shape[1]
         if self._waiting_samples < MEL_SECONDS * self.sample_rate:
             return None
-        columns = np.asarray(self._log_mel.push(np.concatenate(self._waiting, axis=1)))
+        columns = np.asarray(self._log_mel.push(self._listened_to(np.concatenate(self._waiting, axis=1))))
         self._waiting, self._waiting_samples = [], 0
         if not len(columns):
             return None
@@ -218,6 +225,13 @@ class SpectrogramFeed:
         message = pack(Kind.MEL, max(end - len(columns) * self._shift, 0.0), self._columns, shades.tobytes())
         self._columns += len(columns)
         return message
+
+    def _listened_to(self, sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the channel `(1, n)` that the model listens to; in a pause the one that was heard last."""
+        found = levels(sound, self.sample_rate)
+        if not is_silent(found) or self._channel >= len(sound):
+            self._channel = channel_of(found)
+        return sound[self._channel : self._channel + 1]
 
 
 def preview(rgb: npt.NDArray[np.uint8]) -> bytes:

@@ -24,11 +24,12 @@ class AudioBuffer:
     that counts anew from a lower index, such as a microphone that was plugged in again, goes on at its time stamp.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """Args: seconds: how much of the past is kept."""
+    def __init__(self, seconds: float, longest_hole: float = math.inf) -> None:
+        """Args: seconds: how much of the past is kept. longest_hole: after a longer one, s, the stream starts anew."""
         if seconds <= 0:
             raise ValueError(f"an audio buffer must keep more than 0 seconds, got {seconds}")
         self.seconds = seconds
+        self._longest_hole = longest_hole
         self.reset()
 
     def reset(self) -> None:
@@ -49,7 +50,7 @@ class AudioBuffer:
 
     @property
     def start_time(self) -> float | None:
-        """Time of the stream's first sample, s; None where none has come."""
+        """Time of the stream's first sample, or of the first after its last long hole, s; None where none has come."""
         return self._origin + self._first / self.sample_rate if self.sample_rate else None
 
     @property
@@ -84,6 +85,8 @@ class AudioBuffer:
         begin = self._place(time, sample_index)
         if begin > self._end:
             self._count_gap(self._end, begin)
+            if begin - self._end > self._longest_hole * sample_rate:
+                self._first = begin
             self._append_zeros(begin - self._end)
         chunk = chunk[:, max(0, self._end - begin) :]
         good = np.abs(chunk) <= _LOUDEST  # False for NaN too

@@ -29,18 +29,19 @@ class CropFrame:
 class FrameBuffer:
     """Bounded ring of frames in time order. A frame that comes late, or too soon after the last, is left out."""
 
-    def __init__(self, seconds: float) -> None:
-        """Args: seconds: how much of the past is kept."""
+    def __init__(self, seconds: float, longest_hole: float = math.inf) -> None:
+        """Args: seconds: how much of the past is kept. longest_hole: without a frame for longer, s, it starts anew."""
         if seconds <= 0:
             raise ValueError(f"a frame buffer must keep more than 0 seconds, got {seconds}")
         self.seconds = seconds
+        self._longest_hole = longest_hole
         self.reset()
 
     def reset(self) -> None:
         """Forget the stream."""
         self._frames: deque[CropFrame] = deque()
         self.start_time: float | None = None
-        """Time of the stream's first frame, s; None where none has come."""
+        """Time of the stream's first frame, or of the first after its last long hole, s; None where none has come."""
         self.face_time: float | None = None
         """Time of the newest frame that showed a face, s."""
 
@@ -63,7 +64,7 @@ class FrameBuffer:
             return False
         if self._is_new_clock(frame.time):
             self.reset()
-        if self.start_time is None:
+        if self.start_time is None or frame.time - self._frames[-1].time > self._longest_hole:
             self.start_time = frame.time
         if frame.crop is not None:
             self.face_time = frame.time

@@ -15,6 +15,7 @@ from PIL import Image
 
 from mmadfer.config import InputSpec, MelSpec
 from mmadfer.logmel import log_mel
+from mmadfer.loudness import sounding_channel
 
 Waveform = np.ndarray | torch.Tensor
 
@@ -110,7 +111,8 @@ def _from_numpy(array: np.ndarray) -> torch.Tensor:
 def spectrogram(waveform: Waveform | None, sample_rate: int, mel: MelSpec | None = None) -> torch.Tensor:
     """Return the normalised log-mel input `(mel.frames, mel.bins)` float32 of a clip's sound.
 
-    The sound is taken at the rate it has: resample before where the weights want another (`resample`).
+    The sound is taken at the rate it has: resample before where the weights want another (`resample`). It is the first
+    channel's, or the loudest one's where that carries next to nothing (`loudness.sounding_channel`).
 
     Args:
         waveform: `(channels, samples)` in [-1, 1], or None where there is no sound: all padding, as is sound that is
@@ -124,6 +126,9 @@ def spectrogram(waveform: Waveform | None, sample_rate: int, mel: MelSpec | None
     features = torch.zeros(mel.frames, mel.bins)
     if waveform is not None and np.prod(np.shape(waveform)) > 0:
         sound = as_waveform(waveform)
+        channel = sounding_channel(sound.numpy(), sample_rate)
+        if channel:  # the only one that carries the sound is taken as if it were the only one that there is
+            sound = sound[channel : channel + 1]
         # The mean is of the whole clip and of all its channels, though only the first frames and the left one are used.
         columns = log_mel(sound[:1] - sound.mean(), sample_rate, mel, limit=mel.frames)
         features[: len(columns)] = columns

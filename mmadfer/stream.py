@@ -11,6 +11,7 @@ from mmadfer.audio_buffer import AudioBuffer
 from mmadfer.config import InputSpec
 from mmadfer.faces import FaceTracker, TrackedFace, crop
 from mmadfer.frame_buffer import CropFrame, FrameBuffer
+from mmadfer.loudness import channel_of, is_silent, levels
 from mmadfer.media import AudioChunk, VideoFrame
 from mmadfer.postprocess import Box, State
 from mmadfer.preprocess import check_rgb, frame_indices
@@ -65,8 +66,9 @@ class AVWindow:
         """Args: spec: window length and crops. tracker: made with the first frame where None; closed by `close`."""
         self.spec = spec
         self._tracker = tracker
-        self._frames = FrameBuffer(spec.window_seconds + _HISTORY)
-        self._sound = AudioBuffer(spec.window_seconds + _HISTORY)
+        # A window after a hole as long as itself holds little, and has to fill again.
+        self._frames = FrameBuffer(spec.window_seconds + _HISTORY, longest_hole=spec.window_seconds)
+        self._sound = AudioBuffer(spec.window_seconds + _HISTORY, longest_hole=spec.window_seconds)
         self._intake = threading.Lock()  # held while a face is looked for; never taken inside the other
         self._lock = threading.Lock()  # held for moments only
         self._closed = False
@@ -155,7 +157,7 @@ class AVWindow:
         states = [State.WINDOW_FILLING] if not starts or end - seconds < max(starts) - _FULL_SLACK else []
         states += _face_states(bool(with_face), face)
         late = sound_end is not None and end - sound_end > _SOUND_WAIT
-        states += _sound_states(waveform, gap or late)
+        states += _sound_states(waveform, sample_rate, gap or late)
         picked = [with_face[i] for i in frame_indices(len(with_face), self.spec.num_frames)] if with_face else []
         return Window(
             end=end,
@@ -215,8 +217,9 @@ def _face_states(any_face: bool, newest: Box | None) -> list[State]:
     return [State.FACE_LOST] if newest is None else []
 
 
-def _sound_states(waveform: np.ndarray | None, gap: bool) -> list[State]:
+def _sound_states(waveform: np.ndarray | None, sample_rate: int, gap: bool) -> list[State]:
     if waveform is None:
         return [State.NO_SOUND]
-    states = [] if waveform.any() else [State.SILENCE]
+    found = levels(waveform, sample_rate)
+    states = [State.SILENCE] if is_silent(found) else [State.OTHER_CHANNEL] if channel_of(found) else []
     return [*states, State.SOUND_GAP] if gap else states

@@ -68,6 +68,12 @@ def clips() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of files as people have them, each of a kind that was read wrongly once."""
+    return DATA / "cases"
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str | None:
     """The system's Chromium or Chrome; None where Playwright has to use its own."""
     names = ("chromium", "chromium-browser", "google-chrome")
