@@ -14,12 +14,12 @@ from mmadfer.runtimes import load_runtime
 
 
 def square_box(face: Detection, level_eyes: bool) -> Box:
-    """Return the square crop box of ``face``, px; tilted as the eyes are where ``level_eyes``.
+    """Return the square crop box of ``face``, px; tilted as the eyes are where ``level_eyes``, else upright.
 
     MediaPipe's box is tighter and lower than the MTCNN box that the encoders' data was cut with; each detector model
     brings the scale and the shift that turn one into the other.
     """
-    box, angle = face.box, face.eye_angle if level_eyes else 0.0
+    box, angle = face.box, face.eye_angle if level_eyes else face.up_angle
     side = max(box.width, box.height)
     right, down = face.model.shift[0] * side, face.model.shift[1] * side
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))

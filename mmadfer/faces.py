@@ -16,6 +16,16 @@ from mmadfer.smoothing import OneEuroFilter, OneEuroSpec
 __all__ = ["Detection", "FaceDetector", "FaceTracker", "TrackedFace", "TrackerSpec", "crop"]
 
 
+_SURE = 0.85
+"""Below this score a face may be one that stands on its head: those get up to 0.8 as they are, and 0.9 turned round."""
+_TURNED_BY = 0.1
+"""A picture is turned round where its best face scores so much higher then."""
+_TURNED_ALONE = 0.7
+"""The same where the picture shows no face as it is."""
+_TURN_EVERY = 2.0
+"""Time between two looks at the picture turned round, s."""
+
+
 @dataclass(frozen=True)
 class TrackerSpec:
     """When a face counts as the one followed."""
@@ -50,6 +60,9 @@ class FaceTracker:
 
     A face that is not found keeps its box for ``hold`` seconds. Other people's faces do not take its place before
     ``forget`` seconds, but a face where none was before does at once: the person moved fast, or the film cut.
+
+    The detector takes faces that stand on their heads for upright ones, mouth for eyes. So where it is not sure, the
+    picture is looked at turned round, too, now and then; the boxes of such faces are tilted by about 180 degrees.
     """
 
     def __init__(
@@ -69,6 +82,8 @@ class FaceTracker:
         self._seen = -math.inf
         self._others: list[Box] = []
         self._shape: tuple[int, ...] = ()
+        self._turned = False
+        self._turn_next = -math.inf
 
     def close(self) -> None:
         """Free the detector."""
@@ -84,7 +99,7 @@ class FaceTracker:
         if time < self._seen or rgb.shape != self._shape:  # a looping file, a turned phone: what is known holds no more
             self.reset()
         self._shape = rgb.shape
-        found = {square_box(face, self.spec.level_eyes): face.score for face in self._detector.detect(rgb)}
+        found = self._find(rgb, time)
         faces = {box: score for box, score in found.items() if _is_centred_in(box, rgb.shape)}
         box = self._choose(list(faces), time)
         if box is None:
@@ -93,6 +108,23 @@ class FaceTracker:
         self._seen = time
         self._last = TrackedFace(self._smoothed(box, time), faces[box])
         return self._last
+
+    def _find(self, rgb: np.ndarray, time: float) -> dict[Box, float]:
+        """Return the crop boxes and scores of the faces in ``rgb``, the way up it is or turned round."""
+        found = self._look(rgb, self._turned)
+        best = max(found.values(), default=0.0)
+        if best >= _SURE or time < self._turn_next:
+            return found
+        self._turn_next = time + _TURN_EVERY
+        other = self._look(rgb, not self._turned)
+        if max(other.values(), default=0.0) < (best + _TURNED_BY if found else _TURNED_ALONE):
+            return found
+        self._turned, self._last, self._others = not self._turned, None, []
+        return other
+
+    def _look(self, rgb: np.ndarray, turned: bool) -> dict[Box, float]:
+        faces = self._detector.detect(rgb, turned) if turned else self._detector.detect(rgb)
+        return {square_box(face, self.spec.level_eyes): face.score for face in faces}
 
     def _choose(self, boxes: list[Box], time: float) -> Box | None:
         if self._last is None or time - self._seen > self.settings.forget:
@@ -123,7 +155,7 @@ class FaceTracker:
         # The angle is smoothed in radians: a turn by one moves the crop's rim by about its size.
         value = np.array([center_x, center_y, side, math.radians(box.angle)])
         center_x, center_y, side, turn = self._filter.push(time, value, np.array([side, side, side, 1.0])).tolist()
-        angle = math.degrees(turn) if self.spec.level_eyes else 0.0
+        angle = math.degrees(turn) if self.spec.level_eyes else 180.0 * self._turned
         return Box(center_x - side / 2, center_y - side / 2, side, side, angle)
 
 

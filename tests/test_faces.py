@@ -25,8 +25,8 @@ class ScriptedDetector:
     def __init__(self, *script):
         self.script = list(script)
 
-    def detect(self, rgb):
-        return self.script.pop(0)
+    def detect(self, rgb, turned=False):
+        return [] if turned else self.script.pop(0)
 
     def close(self):
         self.script.clear()
@@ -124,6 +124,60 @@ def test_no_face_is_an_empty_list(detector, shape):
 def test_the_clip_without_a_face_shows_none(clips, detector):
     shown = [time for time, rgb in open_media(clips / "pyfeat_no_face.mp4").frames() if detector.detect(rgb)]
     assert shown == []
+
+
+UPSIDE_DOWN = ["obama.jpg", "biden.jpg", "pyfeat_single_face.jpg"]
+
+
+@pytest.mark.parametrize("level_eyes", [True, False])
+@pytest.mark.parametrize("name", UPSIDE_DOWN)
+def test_a_face_upside_down_is_cut_upright(clips, name, level_eyes):
+    rgb = np.asarray(Image.open(clips / name).convert("RGB"))
+    tracker = FaceTracker(InputSpec(image_size=112, level_eyes=level_eyes))
+    upright = crop(rgb, tracker.update(rgb, 0.0).box, 112)
+    tracker.reset()
+    turned = np.ascontiguousarray(rgb[::-1, ::-1])
+    found = tracker.update(turned, 0.0)
+    tracker.close()
+    assert 130 < found.box.angle < 230
+    # Pixels at a half px away: an upright crop's edge falls between pixels where the turned one's does not.
+    difference = np.abs(crop(turned, found.box, 112).astype(int) - upright).mean()
+    assert difference < 3, f"mean difference from the upright face {difference:.1f}"
+
+
+def test_a_video_upside_down_is_followed_upside_down(clips):
+    tracker, angles = FaceTracker(SPEC), []
+    for time, rgb in open_media(clips / "pyfeat_single_face.mp4").frames():
+        face = tracker.update(np.ascontiguousarray(rgb[::-1, ::-1]), time)
+        angles.append(None if face is None else face.box.angle)
+    tracker.close()
+    assert None not in angles and min(angles) > 150 and max(angles) < 210
+
+
+@pytest.mark.parametrize("name", ["pyfeat_single_face.mp4", "intel_asl_sorry.mkv", "intel_asl_yes.mkv"])
+def test_upright_faces_stay_upright(clips, name):
+    tracker = FaceTracker(SPEC)
+    faces = [tracker.update(rgb, time) for time, rgb in open_media(clips / name).frames()]
+    tracker.close()
+    assert all(face is not None and abs(face.box.angle) < 90 for face in faces)
+
+
+def test_the_picture_is_turned_round_seldom():
+    """The second look costs as much as the first: it is for doubts, and for once in a while."""
+
+    class Counting(ScriptedDetector):
+        turned = 0
+
+        def detect(self, rgb, turned=False):
+            Counting.turned += turned
+            return super().detect(rgb, turned)
+
+    for score, looks in ((0.95, 0), (0.6, 5)):
+        Counting.turned = 0
+        tracker = FaceTracker(UPRIGHT, Counting(*[[face_at(300, 200, score=score)]] * 300))
+        for k in range(300):
+            tracker.update(np.zeros((480, 640, 3), np.uint8), k / 30)
+        assert Counting.turned == looks, f"at a score of {score}"
 
 
 def test_missing_mediapipe_and_system_libraries_are_named(monkeypatch):
