@@ -26,6 +26,8 @@ HOPELESS = 1.0
 SHORTEST_LOOP = 0.2
 LONGEST_TAIL = 1.0
 """A clip goes on after its last frame or sound by at most this, s, whatever its header says."""
+LONGEST_HOLE = 5.0
+"""A stretch of the file that holds nothing at all is passed over where it is longer than this, s."""
 PIECE = 0.5
 """Silence is sent in pieces of at most this, s, as it passes: more at once is no sound in real time."""
 RETRY = 2.0
@@ -112,6 +114,8 @@ class _Player:
         """Play from the first frame to the last; the next round goes on where this one ends."""
         end = SHORTEST_LOOP
         for item in self._media.packets():
+            if item.time - end > LONGEST_HOLE:  # nobody waits for an hour of nothing
+                self._offset -= item.time - end
             due = self._wait(item.time)
             if self._stop.is_set():
                 return

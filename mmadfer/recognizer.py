@@ -138,13 +138,18 @@ class EmotionRecognizer:
     ) -> Iterator[Prediction]:
         """Yield what `predict_file` returns, one by one, in bounded memory; by the streaming ``step`` where given."""
         hop = self.spec.hop_seconds if hop is None else hop
-        if not 0 < hop < math.inf:
-            raise ValueError(f"hop must be above 0 seconds, got {hop}; give a finite number of seconds")
+        check_hop(hop)
         file = media.open_media(path)
         for window in file_windows(file, self.spec, hop):
             yield self.predict(window, step)
             if progress:
                 progress(window.end, max(file.duration, window.end))
+
+
+def check_hop(hop: float) -> None:
+    """Raise ValueError unless ``hop`` is a time between results, in s."""
+    if not 0 < hop < math.inf:
+        raise ValueError(f"hop must be above 0 seconds, got {hop}; give a finite number of seconds")
 
 
 def _blank_window(spec: InputSpec) -> Window:
@@ -173,6 +178,9 @@ def file_windows(file: media.MediaFile, spec: InputSpec, hop: float) -> Iterator
         hops, seen = 1, 0.0
         for packet in file.packets():
             while packet.time > hops * hop:
+                if hops * hop - seen > spec.window_seconds:  # a hole in the file: no line for hours of nothing
+                    hops = math.ceil(packet.time / hop)
+                    break
                 yield stream.window(end=hops * hop)
                 hops += 1
             if isinstance(packet, media.VideoFrame):

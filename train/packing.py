@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from mmadfer.cli import sentence
 from mmadfer.config import InputSpec
 from mmadfer.crop import crop
-from mmadfer.data.folder import PICTURE_SUFFIXES
 from mmadfer.data.listing import Finding, natural
 from mmadfer.data.manifest import Clip
 from mmadfer.data.prepared import PreparedSettings
 from mmadfer.data.shards import PackedClip, text_order, whole_log_mel
 from mmadfer.faces import FaceTracker
 from mmadfer.media import open_media
+from mmadfer.media_suffixes import PICTURE_SUFFIXES
+from mmadfer.orientation import UPRIGHT
+from mmadfer.pictures import orientation_of, read_picture
 from mmadfer.preprocess import resample
 
+_WARNERS = {"mmadfer.tracks": "damaged parts", "mmadfer.media": "odd clock or format"}
+"""Who warns of what, and the kind of the finding."""
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, av.FFmpegError)
 """What reading a damaged file may raise; Pillow calls a broken PNG a SyntaxError."""
 
@@ -81,12 +85,18 @@ class Packer:
         # Without the root: a report then says the same wherever the set lies.
         self._findings.append(Finding(kind, self._clip_id, detail.replace(f"{self.root}/", ""), left_out))
 
-    @contextmanager
+    @contextlib.contextmanager
     def _warnings(self) -> Iterator[None]:
-        """Note what mmadfer.media warns of."""
+        """Note what the reading of files warns of."""
+        with contextlib.ExitStack() as stack:
+            for name, kind in _WARNERS.items():
+                stack.enter_context(self._noting(logging.getLogger(name), kind))
+            yield
+
+    @contextlib.contextmanager
+    def _noting(self, logger: logging.Logger, kind: str) -> Iterator[None]:
         handler = logging.Handler()
-        handler.emit = lambda record: self._note("damaged parts", record.getMessage())  # type: ignore[method-assign]
-        logger = logging.getLogger("mmadfer.media")
+        handler.emit = lambda record: self._note(kind, record.getMessage())  # type: ignore[method-assign]
         propagate, logger.propagate = logger.propagate, False
         logger.addHandler(handler)
         try:
@@ -127,16 +137,23 @@ class Packer:
     def _jpeg(self, path: Path) -> bytes | None:
         try:
             data = path.read_bytes()
-            with Image.open(io.BytesIO(data)) as picture:
-                picture.load()  # all of it: a file that is cut short must be seen now, not in training
-                size = (self.settings.image_size, self.settings.image_size)
-                if picture.format == "JPEG" and picture.size == size and picture.mode in ("RGB", "L"):
-                    return data
-                rgb = picture.convert("RGB")
+            if self._may_stay(data):
+                return data
+            rgb = Image.fromarray(read_picture(path))
         except UNREADABLE as error:
             self._note("broken picture", f"{path}: {sentence(error)}")
             return None
+        size = (self.settings.image_size, self.settings.image_size)
         return self._encoded(rgb if rgb.size == size else rgb.resize(size, Image.Resampling.BILINEAR))
+
+    def _may_stay(self, data: bytes) -> bool:
+        """Return whether the bytes of a picture are what the set holds: an upright JPEG of its size, whole."""
+        with contextlib.suppress(UnidentifiedImageError), Image.open(io.BytesIO(data)) as picture:
+            picture.load()  # all of it: a file that is cut short must be seen now, not in training
+            fits = picture.size == (self.settings.image_size, self.settings.image_size)
+            known = picture.format == "JPEG" and picture.mode in ("RGB", "L")
+            return fits and known and orientation_of(picture) == UPRIGHT
+        return False
 
     def _encoded(self, picture: Image.Image) -> bytes:
         buffer = io.BytesIO()
@@ -217,20 +234,8 @@ class Packer:
             if not media.has_audio:
                 self._note("no audio track", clip.audio)
                 return None, 0
-            waveform = _span(media.audio(), media.sample_rate, clip.start, clip.end)
+            waveform = media.read_span(clip.start, clip.end)
         except UNREADABLE as error:
             self._note("broken sound", sentence(error))
             return None, 0
         return waveform, media.sample_rate
-
-
-def _span(chunks: Iterator[tuple[float, np.ndarray]], sample_rate: int, start: float, end: float | None) -> np.ndarray:
-    """Return the sound of ``chunks`` from ``start`` to ``end``, s after its first sample: `(channels, samples)`."""
-    first, last = round(start * sample_rate), None if end is None else round(end * sample_rate)
-    kept, position = [], 0
-    for _, chunk in chunks:
-        if last is not None and position >= last:
-            break
-        kept.append(chunk[:, max(0, first - position) : None if last is None else last - position])
-        position += chunk.shape[1]
-    return np.concatenate(kept, axis=1) if kept else np.zeros((1, 0), dtype=np.float32)
