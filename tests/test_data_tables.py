@@ -245,6 +245,12 @@ def test_names_of_any_characters_are_found(tmp_path, row, video):
     assert [(clip.video, clip.label) for clip in read(tmp_path, f"path,label\n{row}\n").clips] == [(video, "fear")]
 
 
+def test_tables_that_were_joined_are_read(tmp_path):
+    listing = read(tmp_path, "\ufeffpath,label\na.mp4,fear\nPath,Label\nb.mp4,fear\n\x1a")
+    assert [clip.video for clip in listing.clips] == ["a.mp4", "b.mp4"]
+    assert said(listing)["heading again"] == "line 3"
+
+
 def test_a_name_that_is_spelt_otherwise_is_told(tmp_path):
     trees.text(tmp_path / "Anna.MP4", "")
     assert said(read(tmp_path, "path,label\nanna.mp4,fear\n"))["file name spelt otherwise"] == "anna.mp4 in the table"

@@ -40,10 +40,10 @@ def read_content(root: Path) -> Content:
     videos = [path for path in tree.files if path.suffix.lower() in VIDEO_SUFFIXES]
     pictures = Counter(path.parent for path in tree.files if path.suffix.lower() in PICTURE_SUFFIXES)
     # A folder with clips in it, at any depth, is no clip: its own pictures are covers and thumbnails.
-    holding = {folder for path in (*videos, *pictures) for folder in path.parents}
+    alone = pictures.keys() - {folder for path in (*videos, *pictures) for folder in path.parents}
     return Content(
         videos=tuple(name[path] for path in videos),
-        crops=tuple(name[path] for path in tree.folders if path in pictures.keys() - holding and _is_clip(name[path])),
+        crops=tuple(name[path] for path in tree.folders if path in alone and _is_clip(name[path])),
         pictures={name[folder]: count for folder, count in pictures.items()},
         others=tuple(
             name[path] for path in tree.files if path.suffix.lower() not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
@@ -96,8 +96,9 @@ def _empty(content: Content, clips: Sequence[Clip], shape: Shape) -> list[Findin
     used = {
         "/".join(parts[:k]) for clip in clips for parts in [clip.clip_id.split("/")] for k in range(1, len(parts) + 1)
     }
+    used.add("")  # the data set's own folder
     empty = [name for name in content.folders if name not in used]
-    outermost = [name for name in empty if name.rpartition("/")[0] in ("", *used)]
+    outermost = [name for name in empty if name.rpartition("/")[0] in used]
     return [
         Finding(
             "empty class" if name.count("/") == shape.label else "folder without clips",

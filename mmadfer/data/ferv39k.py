@@ -36,7 +36,7 @@ def read(root: Path, faces: str = "") -> Listing:
 
 def _add(lists: ClipLists, line: str, part: str) -> None:
     """Take a line such as "Action/Angry/0267 Angry"; its parts stand apart by a space or a comma."""
-    path, _, label = re.sub(r"[\s,]+", " ", line).rpartition(" ")
+    path, _, label = re.sub(r"[\s,;]+", " ", line).rpartition(" ")
     clip_id = path.strip("/").removeprefix(f"{FACES}/")
     if "/" not in clip_id:
         if label != "label":  # the heading, where there is one

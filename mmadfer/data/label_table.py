@@ -110,6 +110,9 @@ class _Reader:
         if row.cells[0].startswith("#") and not self._inside.holds(cells["path"].strip()):
             self._findings.append(Finding("comment", "", f"line {row.line}: {shown(row.cells[0][:60])}"))
             return
+        if is_heading(row.cells) and not self._inside.holds(cells["path"].strip()):
+            self._findings.append(Finding("heading again", "", f"line {row.line}"))
+            return
         try:
             if any(cell.strip() for cell in row.cells[self._width :]):
                 raise ValueError(
@@ -148,7 +151,8 @@ class _Reader:
                 name = shown(clip.clip_id)
                 same = "" if first.clip_id == clip.clip_id else f", where it is called {shown(first.clip_id)}"
                 raise ValueError(f"{name} is {what}{here} here and {what}{there} above (line {line}{same})")
-        self._findings.append(Finding("listed twice", clip.clip_id, f"line {row.line}"))
+        called = "" if first.clip_id == clip.clip_id else f", as {shown(clip.clip_id)}"
+        self._findings.append(Finding("listed twice", first.clip_id, f"line {row.line}{called}"))
 
     def _clip(self, cells: dict[str, str]) -> Clip:
         path, label = cells["path"].strip(), cells["label"].strip()

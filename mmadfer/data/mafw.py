@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mmadfer.config import MAFW_LABELS
@@ -56,7 +57,7 @@ def _read_list(path: Path, lists: ClipLists, fold: str, part: str) -> dict[str, 
     """Take lines of "00025.mp4 anger", or with a number of frames between, and return those numbers of files."""
     counts = {}
     for _, line in read_lines(path):
-        fields = line.split()
+        fields = re.split(r"[\s,;]+", line)
         stem = Path(fields[0]).name.removesuffix(".mp4")
         if len(fields) not in (2, 3) or not stem.isdecimal():
             lists.leave_out("line not understood", line, f"fold {fold}, {part}: '00025.mp4 anger' is expected")

@@ -105,7 +105,7 @@ def split_rows(path: Path, text: str, is_heading: Callable[[Sequence[str]], bool
     Args: is_heading: tells of the cells of a row whether it is what the table should begin with.
     Raises ValueError in one sentence, naming the line, where the text is no table.
     """
-    text = text.lstrip("\ufeff")
+    text = text.lstrip("\ufeff").rstrip("\x1a")  # marks that joined files and DOS leave behind
     said = _SEPARATOR_LINE.match(text)
     rest, skipped = (text[said.end() :], 1) if said else (text, 0)
     delimiter = said["delimiter"] if said else _delimiter(rest, is_heading)
