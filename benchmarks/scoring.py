@@ -20,6 +20,7 @@ from benchmarks.machine import in_words, machine, say, write_json
 from mmadfer import cli, ray_pool, scoring
 from mmadfer.backends import BACKENDS
 from mmadfer.config import InputSpec
+from mmadfer.input_files import find_clips
 from mmadfer.model import untrained_model
 from mmadfer.score_worker import Job
 
@@ -59,7 +60,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[scoring.Through
     del model
     for number in range(arguments.clips):
         shutil.copy(CLIP, folder / f"{number}{CLIP.suffix}")
-    clips, _ = scoring.find_clips([str(folder)])
+    clips = find_clips([str(folder)]).clips
     job = Job(str(weights), arguments.backend, "auto", "auto", arguments.hop)
     found: list[scoring.Throughput] = []
     with ray_pool.cluster(ray_pool.import_ray(), None):

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from mmadfer.names import printable, shown
+
 USAGE_ERROR = 2
 
 
@@ -19,7 +21,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and leave with exit code 2."""
-        self.exit(USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(USAGE_ERROR, f"{self.prog}: {printable(message)} (see {self.prog} --help)\n")
 
 
 def run(parser: Parser, command: Callable[[argparse.Namespace], int], argv: Sequence[str] | None) -> int:
@@ -41,5 +43,5 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], argv: Sequ
 def sentence(error: BaseException) -> str:
     """Return an error as one line for people; the system's own errors as "reason: file"."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+        return f"{error.strerror}: {shown(str(error.filename))}" if error.filename else error.strerror
+    return printable(" ".join(str(error).split())) or type(error).__name__

@@ -67,7 +67,7 @@ class Origin:
 
     @property
     def _note(self) -> Path:
-        return catalogue.folder().parent / "known" / f"{hashlib.sha256(self.name.encode()).hexdigest()[:16]}.json"
+        return catalogue.folder().parent / "known" / f"{hashlib.sha256(os.fsencode(self.name)).hexdigest()[:16]}.json"
 
     def recall(self) -> Known | None:
         """Return what was noted of just these weights, None where nothing can be relied on."""

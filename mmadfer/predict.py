@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import csv
+import functools
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from tqdm import tqdm
 
-from mmadfer import catalogue, cli, weights
+from mmadfer import catalogue, cli, crash_guard, weights
 from mmadfer.backends import BACKENDS, PRECISIONS
 from mmadfer.config import WeightsInfo
+from mmadfer.csv_table import CsvTable, check_place, open_place
+from mmadfer.input_files import Clip, Found, find_clips, find_files
+from mmadfer.names import printable, shown
 from mmadfer.postprocess import Prediction
-from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.recognizer import EmotionRecognizer, check_hop
+from mmadfer.trouble import FILE_TROUBLE, file_sentence
+
+_PROG = "python -m mmadfer.predict"
+_LONGEST = 40
+"""Of a name before a progress bar, characters."""
+_log = logging.getLogger(__name__)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Predict over the files named; returns the exit code."""
-    parser = cli.Parser("python -m mmadfer.predict", "Recognise emotions in clips: one line per hop.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="video, or sound alone; with --out also folders")
+def main(argv: Sequence[str] | None = None, guard: bool = False) -> int:
+    """Predict over the files named; returns the exit code.
+
+    Args: guard: work in processes of their own (without --out), so that a file that crashes one does not end the rest;
+    only for a process that has no threads yet.
+    """
+    parser = cli.Parser(_PROG, "Recognise emotions in clips: one line per hop.")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="video, sound or picture; with --out also folders; ./-x for a name that begins with -",
+    )
     parser.add_argument("--csv", metavar="OUT", help="file to write; standard output where not given")
     parser.add_argument(
         "--out",
@@ -38,58 +55,117 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
     parser.add_argument("--precision", default="auto", choices=PRECISIONS, help="precision of the encoders")
-    return cli.run(parser, _predict, argv)
+    return cli.run(parser, functools.partial(_predict, guard=guard), argv)
 
 
-def _predict(arguments: argparse.Namespace) -> int:
-    if arguments.out:
+def _predict(arguments: argparse.Namespace, guard: bool) -> int:
+    if arguments.out is not None:
         return _score(arguments)
     if arguments.workers or arguments.address:
         raise ValueError("--workers and --address belong to --out; name a file to write with it")
-    for name in arguments.files:  # before the model is loaded: a misspelt name should not cost half a minute
-        if Path(name).is_dir():
-            raise ValueError(f"{name} is a folder; score its clips with --out results.parquet")
-        if not Path(name).is_file():
-            raise FileNotFoundError(f"there is no file {name}")
-        if arguments.csv and Path(arguments.csv).resolve() == Path(name).resolve():
-            raise ValueError(f"--csv {arguments.csv} would overwrite the clip of that name; name another file")
+    if arguments.hop is not None:
+        check_hop(arguments.hop)
+    # Before the model is loaded: a misspelt name should not cost half a minute.
+    found = find_files(arguments.files)
+    check_place(arguments.csv, [*(clip.path for clip in found.clips), arguments.weights or ""])
+    if not _tell(found):
+        return cli.USAGE_ERROR
+    clips = [clip for clip in found.clips if not clip.refused]
+    work = functools.partial(_write_all, arguments, clips)
+    if guard:
+        code, failed = crash_guard.guarded(work, len(clips), functools.partial(_tell_death, clips))
+    else:
+        progress = crash_guard.Progress()
+        code, failed = work(progress), progress.failed
+    failed, total = failed + len(found.clips) - len(clips), len(found.clips)
+    if code or not failed:
+        return code
+    if total > 1:
+        sys.stderr.write(f"{failed} of {total} files failed, as said above\n")
+    return cli.USAGE_ERROR
+
+
+def _write_all(arguments: argparse.Namespace, clips: Sequence[Clip], progress: crash_guard.Progress) -> int:
+    """Write the lines of all clips that ``progress`` has not seen."""
     recognizer = EmotionRecognizer.from_pretrained(
         arguments.weights, arguments.backend, arguments.device, arguments.precision
     )
-    sys.stderr.write(f"{recognizer.describe()}\n")
-    _warn(recognizer.info)
-    failed = False
-    with _open_output(arguments.csv) as out:
-        table = CsvTable(out, recognizer)
-        for name in arguments.files:
-            try:
-                for prediction in _with_progress(recognizer, name, arguments.hop):
-                    table.write(name, prediction)
-            except (OSError, ValueError) as error:  # the other files go on; what was written stays
-                sys.stderr.write(f"python -m mmadfer.predict: {cli.sentence(error)}\n")
-                failed = True
-    return cli.USAGE_ERROR if failed else 0
+    more = progress.begun > 0
+    if not more:
+        sys.stderr.write(f"{printable(recognizer.describe())}\n")
+        _warn(recognizer.info)
+    with open_place(arguments.csv, more) as out:
+        place = "standard output" if arguments.csv is None else shown(arguments.csv)
+        table = CsvTable(out, recognizer, place, heading=not more)
+        for clip in clips[progress.begun :]:
+            progress.begin()
+            if not _write(table, clip, recognizer, arguments.hop):
+                progress.fail()
+    return 0
+
+
+def _tell_death(clips: Sequence[Clip], item: int | None, how: str) -> None:
+    sys.stderr.write("\n")  # after a bar that stands still
+    if item is None:
+        _say(f"the process ended before it came to a file ({how}); is memory too short for the weights?")
+    else:
+        _say(
+            f"{shown(clips[item].name)} cannot be scored, for it ended the process ({how}): it crashes the decoder, or "
+            "memory is too short for it; convert it with another program"
+        )
+
+
+def _write(table: CsvTable, clip: Clip, recognizer: EmotionRecognizer, hop: float | None) -> bool:
+    """Write the lines of ``clip``; where it fails, say so, keep what was written and return False."""
+    answers = _with_progress(recognizer, clip, hop)
+    while True:
+        try:
+            prediction = next(answers, None)
+        except FILE_TROUBLE as error:  # the other files go on
+            _log.debug("scoring %s", clip.name, exc_info=True)
+            _say(file_sentence(error, clip.path, clip.name))
+            return False
+        if prediction is None:
+            return True
+        table.write(clip.name, prediction)  # its errors are no fault of the clip's and end the run
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    if arguments.csv:
+    if arguments.csv is not None:
         raise ValueError("give either --csv or --out, not both")
     try:
         from mmadfer import scoring
+        from mmadfer.score_parts import parts_folder
         from mmadfer.score_worker import Job
     except ModuleNotFoundError as error:
         raise ImportError(f"--out needs the package {error.name}: pip install 'mmadfer[train]'") from error
     job = Job(arguments.weights, arguments.backend, arguments.device, arguments.precision, arguments.hop)
-    clips, left_out = scoring.find_clips(arguments.files)
-    if left_out:
-        counts = ", ".join(f"{count} {suffix}" for suffix, count in left_out.most_common())
-        sys.stderr.write(f"no clips by their names, left out: {counts}\n")
-    done = scoring.score(clips, arguments.out, job, arguments.workers, arguments.address, _warn)
-    sys.stderr.write(f"{done or 'all clips were scored before'}\n{arguments.out}: {len(clips)} clips\n")
-    if done and done.failed:
-        sys.stderr.write(f"python -m mmadfer.predict: {done.failed} clips failed; the column error says why\n")
+    scoring.check_name(arguments.out)
+    out = Path(arguments.out)
+    found = find_clips(arguments.files, besides=(out, parts_folder(out)))
+    if not _tell(found):
         return cli.USAGE_ERROR
-    return 0
+    done = scoring.score(found.clips, out, job, arguments.workers, arguments.address, _warn)
+    refused = sum(bool(clip.refused) for clip in found.clips)
+    sys.stderr.write(f"{done or 'all clips were scored before'}\n{shown(out)}: {len(found.clips)} clips\n")
+    failed = refused + (done.failed if done else 0)
+    if failed:
+        _say(f"{failed} clips failed; the column error says why")
+    return cli.USAGE_ERROR if failed else 0
+
+
+def _tell(found: Found) -> bool:
+    """Say what was left out and what is refused; return whether anything is left."""
+    for line in found.lines():
+        sys.stderr.write(f"{line}\n")
+    refused = [clip.refused for clip in found.clips if clip.refused]
+    for reason in refused:
+        _say(reason)
+    return len(refused) < len(found.clips)
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{_PROG}: {sentence}\n")
 
 
 def _warn(info: WeightsInfo) -> None:
@@ -97,59 +173,22 @@ def _warn(info: WeightsInfo) -> None:
         sys.stderr.write(f"{words}\n")
 
 
-@contextlib.contextmanager
-def _open_output(path: str | None) -> Iterator[TextIO]:
-    if path is None:
-        yield sys.stdout
-        return
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        yield file
-
-
-def _with_progress(recognizer: EmotionRecognizer, name: str, hop: float | None) -> Iterator[Prediction]:
+def _with_progress(recognizer: EmotionRecognizer, clip: Clip, hop: float | None) -> Iterator[Prediction]:
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}]"
-    with tqdm(desc=Path(name).name, unit="s", total=0.0, bar_format=bar_format) as bar:
+    with tqdm(desc=_short(clip.name), unit="s", total=0.0, bar_format=bar_format) as bar:
 
         def show(done: float, total: float) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        yield from recognizer.iter_file(name, hop, show)
+        yield from recognizer.iter_file(clip.path, hop, show)
 
 
-class CsvTable:
-    """Predictions as CSV, flushed line by line. The label is left out where it may not be shown as one."""
-
-    def __init__(self, out: TextIO, recognizer: EmotionRecognizer) -> None:
-        """Write the header to ``out``; class columns follow the recogniser's labels."""
-        self._out = out
-        self._weights = recognizer.info.name if recognizer.info.trained else "UNTRAINED"
-        self._labels = recognizer.spec.labels
-        self._writer = csv.writer(out, lineterminator="\n")
-        box = ("face_x", "face_y", "face_width", "face_height")
-        self._writer.writerow(
-            ("file", "time_s", "label", *self._labels, *box, "has_audio", "states", "latency_ms", "weights")
-        )
-
-    def write(self, name: str, prediction: Prediction) -> None:
-        """Write one line."""
-        face = prediction.face
-        box = (face.x, face.y, face.width, face.height) if face else ("", "", "", "")
-        self._writer.writerow(
-            (
-                name,
-                f"{prediction.time:.3f}",
-                prediction.label if prediction.trusted else "",
-                *(f"{prediction.probabilities[label]:.4f}" for label in self._labels),
-                *(f"{value:.1f}" if value != "" else "" for value in box),
-                int(prediction.has_audio),
-                "; ".join(prediction.states),
-                f"{prediction.latency_ms:.0f}",
-                self._weights,
-            )
-        )
-        self._out.flush()
+def _short(name: str) -> str:
+    """Return the file's name without its folders, cut to fit before a bar."""
+    last = shown(Path(name).name)
+    return last if len(last) <= _LONGEST else f"{last[: _LONGEST // 2]}…{last[-_LONGEST // 2 :]}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(guard=True))

@@ -96,7 +96,7 @@ def _some(cpus: int, workers: int, cores: int) -> int:
     return cpus
 
 
-def answers(ray: Any, clips: Sequence[Mapping[str, str]], job: Job, pool: Pool) -> Iterator[dict[str, Any]]:
+def answers(ray: Any, clips: Sequence[Mapping[str, str | bytes]], job: Job, pool: Pool) -> Iterator[dict[str, Any]]:
     """Yield what `ScoreWorker` says of each of ``clips``, as they come; nothing of one that ran into a mistake of ours.
 
     Raises OSError where Ray itself gives up.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
+import logging
 import os
 import tempfile
 import time
@@ -15,8 +16,12 @@ import torch
 
 from mmadfer import cli
 from mmadfer.cores import claim_cores
-from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.names import original
+from mmadfer.recognizer import EmotionRecognizer, check_hop
 from mmadfer.score_parts import encoded, failed_rows, scored_rows
+from mmadfer.trouble import FILE_TROUBLE, file_sentence
+
+_log = logging.getLogger(__name__)
 
 _TRIES = 2
 """Of a clip whose worker dies: it may have been the victim of another, but must not end worker upon worker."""
@@ -38,8 +43,8 @@ class Job:
     """Tells one run from the others."""
 
     def __post_init__(self) -> None:
-        if self.hop is not None and not 0 < self.hop < math.inf:
-            raise ValueError(f"hop must be above 0 seconds, got {self.hop}; give a finite number of seconds")
+        if self.hop is not None:
+            check_hop(self.hop)
 
 
 class ScoreWorker:
@@ -60,7 +65,7 @@ class ScoreWorker:
             self._useless = cli.sentence(error)
 
     def __call__(self, clip: Mapping[str, Any]) -> dict[str, Any]:
-        """Score one clip: {"name": as the table says it, "path": to open, "key": of its part}.
+        """Score one clip: {"name": as `names.shown` gives it, "path": to open, also as bytes, "key": of its part}.
 
         Returns {"key", "part": Parquet bytes, "failed", "video_s": seconds scored, "busy_s": seconds it took,
         "useless": why this worker can score nothing at all, else ""}.
@@ -68,16 +73,17 @@ class ScoreWorker:
         if self._useless:
             return {"key": clip["key"], "part": b"", "failed": True, "video_s": 0.0, "busy_s": 0.0,
                     "useless": self._useless}  # fmt: skip
-        start, name = time.perf_counter(), str(clip["name"])
+        start, name, path = time.perf_counter(), str(clip["name"]), os.fsdecode(clip["path"])
         recognizer, seconds, failed = self._recognizer, 0.0, False
         tries = Path(tempfile.gettempdir()) / f"mmadfer-{self._job.run}-{clip['key']}"
         try:
             _count_try(tries)
-            predictions = recognizer.predict_file(os.fspath(clip["path"]), self._job.hop)
+            predictions = recognizer.predict_file(path, self._job.hop)
             rows = scored_rows(name, predictions, recognizer.info)
             seconds = predictions[-1].time
-        except (OSError, ValueError, RuntimeError, MemoryError) as error:  # one clip's trouble is a row, not the end
-            rows = failed_rows(name, cli.sentence(error).replace(str(clip["path"]), name), recognizer.info)
+        except FILE_TROUBLE as error:  # one clip's trouble is a row, not the end
+            _log.debug("scoring %s", name, exc_info=True)
+            rows = failed_rows(name, file_sentence(error, path, original(name)), recognizer.info)
             failed = True
         tries.unlink(missing_ok=True)
         part = encoded(rows, recognizer.spec.labels, recognizer.describe())
@@ -87,7 +93,7 @@ class ScoreWorker:
 
 def _count_try(tries: Path) -> None:
     """Add to the tries noted in a file, which outlives this process. Raises ValueError where they are used up."""
-    with open(tries, "ab") as file:
+    with contextlib.suppress(OSError), open(tries, "ab") as file:  # a full disk for notes is no fault of the clip's
         if file.tell() >= _TRIES:
             raise ValueError(f"its worker died {_TRIES} times: it crashes the decoder, or memory is too short for it")
         file.write(b".")

@@ -6,7 +6,6 @@ import importlib.metadata
 import os
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,24 +15,13 @@ from tqdm import tqdm
 
 from mmadfer import ray_pool
 from mmadfer.config import WeightsInfo
-from mmadfer.data.folder import VIDEO_SUFFIXES
-from mmadfer.data.listing import natural
+from mmadfer.input_files import Clip
 from mmadfer.lazy_model import LazyModel
+from mmadfer.names import shown
 from mmadfer.score_parts import ScoredParts, encoded, failed_rows
 from mmadfer.score_worker import Job
 
-SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma")
 _NO_ANSWER = "there was no answer, through a mistake in the program: please report it, with Ray's log"
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A file to be scored."""
-
-    name: str
-    """As the user named it, or inside of the folder as the user named that."""
-    path: Path
-    """The whole path."""
 
 
 @dataclass(frozen=True)
@@ -64,34 +52,6 @@ class Throughput:
         )
 
 
-def find_clips(names: Iterable[str]) -> tuple[list[Clip], Counter[str]]:
-    """Return the files named and those in folders named, each once, and how many were left out, by suffix.
-
-    In a folder, at any depth, a file is a clip by its suffix. Raises FileNotFoundError for a name where nothing is,
-    ValueError where there is no clip at all.
-    """
-    clips, left_out = dict[Path, Clip](), Counter[str]()
-    for name in names:
-        root = Path(name)
-        if not root.exists():
-            raise FileNotFoundError(f"there is no file or folder {name}")
-        if root.is_file():
-            clips.setdefault(root.resolve(), Clip(name, root.resolve()))
-            continue
-        for path in sorted(root.rglob("*"), key=lambda path: natural(path.as_posix())):
-            if not path.is_file():
-                continue
-            if path.name.startswith(".") or path.suffix.lower() not in (*VIDEO_SUFFIXES, *SOUND_SUFFIXES):
-                left_out[path.suffix or path.name] += 1
-            else:
-                clips.setdefault(path.resolve(), Clip(str(path), path.resolve()))
-    if not clips:
-        raise ValueError(
-            f"there is no video or sound file in {', '.join(names)}; give files, or a folder that has some"
-        )
-    return list(clips.values()), left_out
-
-
 def score(
     clips: Sequence[Clip],
     out: str | os.PathLike[str],
@@ -109,8 +69,7 @@ def score(
     Returns what was done, None where nothing was left to do.
     Raises ValueError, OSError or ImportError in one sentence; what is scored by then is kept.
     """
-    if Path(out).suffix != ".parquet":
-        raise ValueError(f"the result must be called something.parquet, got {os.fspath(out)}")
+    check_name(out)
     if job.device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"workers share out all GPUs, but device {job.device!r} was given; choose auto, cpu or cuda")
     if workers is not None and workers < 1:
@@ -124,6 +83,9 @@ def score(
     with ScoredParts(Path(out), _settings(model, job)) as parts:
         keyed = {parts.key(clip.name, clip.path): clip for clip in clips}
         todo = {key: clip for key, clip in keyed.items() if not parts.is_scored(key)}
+        for clip_key in [key for key, clip in todo.items() if clip.refused]:
+            rows = failed_rows(shown(todo[clip_key].name), todo.pop(clip_key).refused, model.info)
+            parts.add(clip_key, encoded(rows, model.spec.labels, ""), failed=True)
         run = _Run(parts, todo, len(keyed))
         done = None
         if todo:
@@ -132,12 +94,18 @@ def score(
                 pool = ray_pool.share(ray.nodes(), workers, job.device)
                 run.take(ray_pool.answers(ray, run.asked(), job, pool))
             for clip_key in run.unanswered:
-                rows = failed_rows(todo[clip_key].name, _NO_ANSWER, model.info)
+                rows = failed_rows(shown(todo[clip_key].name), _NO_ANSWER, model.info)
                 parts.add(clip_key, encoded(rows, model.spec.labels, ""), failed=True)
             done = run.throughput(started, pool.workers)
             parts.note_throughput(done.figures())
         parts.write_result(keyed, model.spec.labels)
     return done
+
+
+def check_name(out: str | os.PathLike[str]) -> None:
+    """Raise ValueError unless ``out`` is called as a result may be."""
+    if Path(out).suffix != ".parquet":
+        raise ValueError(f"the result must be called something.parquet, got {shown(out) or 'an empty name'}")
 
 
 def _whole(name_or_path: str | None) -> str | None:
@@ -147,7 +115,7 @@ def _whole(name_or_path: str | None) -> str | None:
 
 def _settings(model: LazyModel, job: Job) -> dict[str, Any]:
     return {
-        "weights": f"{model.info.name}, SHA-256 {model.fingerprint}",
+        "weights": f"{shown(model.info.name)}, SHA-256 {model.fingerprint}",
         "backend": job.backend,
         "precision": job.precision,
         "hop": job.hop,
@@ -165,8 +133,12 @@ class _Run:
         self._video_s = 0.0
         self._ready = self._last = 0.0
 
-    def asked(self) -> list[dict[str, str]]:
-        return [{"key": key, "name": clip.name, "path": str(clip.path)} for key, clip in self.unanswered.items()]
+    def asked(self) -> list[dict[str, str | bytes]]:
+        # The path as bytes: it may hold some that are no text, which Ray's tables refuse.
+        return [
+            {"key": key, "name": shown(clip.name), "path": os.fsencode(clip.path)}
+            for key, clip in self.unanswered.items()
+        ]
 
     def take(self, answers: Iterable[Mapping[str, Any]]) -> None:
         bar = tqdm(total=self._total, initial=self._total - len(self.unanswered), unit="clip")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
@@ -197,14 +196,6 @@ def test_what_is_not_there_cannot_be_shared(workers, device, message):
         ray_pool.share([{"Alive": True, "Resources": {"CPU": 2.0}}], workers, device)
 
 
-def test_files_count_once_and_by_their_names(tmp_path):
-    for name in ("b.MP4", "a10.wav", "a9.mov", "notes.txt", "._a9.mov"):
-        (tmp_path / name).write_bytes(b"")
-    found, left_out = scoring.find_clips([str(tmp_path / "notes.txt"), str(tmp_path), str(tmp_path / "b.MP4")])
-    assert [clip.path.name for clip in found] == ["notes.txt", "a9.mov", "a10.wav", "b.MP4"]
-    assert left_out == Counter({".txt": 1, ".mov": 1})
-
-
 def test_a_class_may_not_be_called_like_a_column():
     with pytest.raises(ValueError, match="the class 'error' is called like a column"):
         schema(("anger", "error"))
@@ -223,6 +214,11 @@ def test_a_class_may_not_be_called_like_a_column():
         (["{clip}", "--out", "o.parquet", "--hop", "-1"], "hop must be above 0 seconds, got -1"),
         (["{clip}", "--out", "o.parquet", "--device", "cuda:1"], "choose auto, cpu or cuda"),
         (["{clip}", "--out", "o.parquet", "--weights", "no.pth"], "there is no file no.pth"),
+        (["{clip}", "--out", ""], "must be called something.parquet, got an empty name"),
+        (["{clip}", "--out", "{folder}", "--weights", "{weights}"], "folder.parquet is a folder; name a file to write"),
+        (["{clip}", "--out", "{link}", "--weights", "{weights}"], "is there already and was not made here"),
+        (["{own}", "--out", "{own}", "--weights", "{weights}"], "there is no video or sound file in"),
+        (["{clip}", "--out", "/proc/o.parquet", "--weights", "{weights}"], "/proc/o.parquet.parts cannot be written"),
         (["{clip}", "--out", "{empty}/no/o.parquet", "--weights", "{weights}"], "there is no folder"),
         (["{clip}", "--out", "{own}", "--weights", "{weights}"], "is there already and was not made here"),
     ],
@@ -231,10 +227,14 @@ def test_mistakes_are_one_sentence(arguments, message, weights, clips, tmp_path,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "own.parquet").write_bytes(b"precious")
-    names = {"clip": clips / MUTE, "weights": weights, "empty": tmp_path / "empty", "own": tmp_path / "own.parquet"}
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "link.parquet").symlink_to("own.parquet")
+    names = {name: tmp_path / f"{name}.parquet" for name in ("own", "folder", "link")}
+    names |= {"clip": clips / MUTE, "weights": weights, "empty": tmp_path / "empty"}
+    before = sorted(os.listdir(tmp_path))
     assert predict.main([a.format(**names) for a in arguments]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
-    assert sorted(os.listdir(tmp_path)) == ["empty", "own.parquet"], "nothing was written"
+    assert sorted(os.listdir(tmp_path)) == before, "nothing was written"
     assert (tmp_path / "own.parquet").read_bytes() == b"precious"
 
 
