@@ -7,6 +7,7 @@ import pytest
 from mmadfer.data.part_names import may_be_part, part_of
 from mmadfer.data.sets import list_clips
 from tests import made_trees as trees
+from train.prepare import main as prepare
 
 LABELS = ("happiness", "anger")
 
@@ -177,6 +178,14 @@ def test_folders_that_may_be_no_speakers_are_named(tmp_path):
     names = [*grid(EMOTIONS, ("Ann", "Ben")), "happy/alone.mp4"]
     listing = list_clips("folder", made(tmp_path / "b", names))
     assert said(listing, "folders not understood") and {clip.speaker for clip in listing.clips} == {""}
+
+
+def test_a_set_prepared_inside_of_the_folder_is_no_part_of_it(tmp_path):
+    made(tmp_path, ["happy/a", "sad/b"])
+    before = list_clips("folder", tmp_path)
+    arguments = ["folder", str(tmp_path), "--out", str(tmp_path / "prepared"), "--workers", "1"]
+    assert prepare([*arguments]) == 0 and prepare([*arguments]) == 0
+    assert list_clips("folder", tmp_path) == before
 
 
 def test_one_class_alone_is_told(tmp_path):

@@ -11,8 +11,9 @@ from mmadfer.data.labels import canonical
 from mmadfer.data.listing import Finding, natural
 from mmadfer.data.manifest import Clip
 from mmadfer.data.part_names import FOLD, part_of
+from mmadfer.data.prepared import MANIFEST, SETTINGS
 from mmadfer.data.shapes import Folders, Shape, find_shape, is_known_class
-from mmadfer.data.walk import about_left_out, walk
+from mmadfer.data.walk import Tree, about_left_out, walk
 from mmadfer.media_suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from mmadfer.names import shown
 
@@ -35,7 +36,7 @@ class Content:
 
 def read_content(root: Path) -> Content:
     """Return what lies below ``root``. Raises OSError where it cannot be opened."""
-    tree = walk(root)
+    tree = _without_prepared(walk(root))
     name = {path: path.relative_to(root).as_posix() for path in (root, *tree.files, *tree.folders)}
     videos = [path for path in tree.files if path.suffix.lower() in VIDEO_SUFFIXES]
     pictures = Counter(path.parent for path in tree.files if path.suffix.lower() in PICTURE_SUFFIXES)
@@ -50,6 +51,22 @@ def read_content(root: Path) -> Content:
         ),
         folders=tuple(name[path] for path in tree.folders),
         findings=tuple(about_left_out(root, tree)),
+    )
+
+
+def _without_prepared(tree: Tree) -> Tree:
+    """Return ``tree`` without the sets that train.prepare wrote into it, of which nothing need be said."""
+    ours = {path.parent for path in tree.files if path.name == SETTINGS and path.parent / MANIFEST in tree.files}
+    if not ours:
+        return tree
+
+    def is_other(path: Path) -> bool:
+        return ours.isdisjoint((path, *path.parents))
+
+    return Tree(
+        tuple(filter(is_other, tree.files)),
+        tuple(filter(is_other, tree.folders)),
+        tuple(left for left in tree.left_out if is_other(left.path)),
     )
 
 

@@ -15,7 +15,7 @@ from mmadfer.data.labels import canonical, in_order, likely_misspelling
 from mmadfer.data.listing import Finding, Listing
 from mmadfer.data.manifest import Clip
 from mmadfer.data.speakers import on_both_sides, with_one_spelling
-from mmadfer.names import shown
+from mmadfer.names import printable, shown
 
 TABLE = "labels.csv"
 _OTHER_KINDS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers", ".gsheet", ".tsv", ".csv.txt")
@@ -85,7 +85,7 @@ def _table(root: Path) -> Path | None:
 
 def _nothing(root: Path, findings: Sequence[Finding]) -> str:
     lost = [finding for finding in findings if finding.left_out]
-    saw = f"; {lost[0].kind}: {shown(lost[0].clip_id)}" if lost else ""
+    saw = f"; {lost[0].kind}: {shown(lost[0].clip_id)} ({printable(lost[0].detail)})" if lost else ""
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
     return (
         f"{shown(root)} holds no labelled videos: expected a {TABLE} with lines of path,label, "
