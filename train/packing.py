@@ -21,6 +21,7 @@ from mmadfer.data.manifest import Clip
 from mmadfer.data.prepared import PreparedSettings
 from mmadfer.data.shards import PackedClip, text_order, whole_log_mel
 from mmadfer.faces import FaceTracker
+from mmadfer.loudness import SILENCE, is_silent, levels
 from mmadfer.media import open_media
 from mmadfer.media_suffixes import PICTURE_SUFFIXES
 from mmadfer.orientation import UPRIGHT
@@ -216,8 +217,8 @@ class Packer:
             else:
                 if not len(log_mel):
                     self._note("sound too short", f"{waveform.shape[1]} samples at {rate} Hz")
-                elif not waveform.any():
-                    self._note("silent sound", f"all {waveform.shape[1]} samples are 0")
+                elif is_silent(levels(waveform, rate)):
+                    self._note("silent sound", f"nothing is louder than {SILENCE:g} of full scale")
         rate = rate if len(log_mel) else 0
         return PackedClip(clip, pictures.jpegs, log_mel, rate, pictures.fps, pictures.text_order)
 
