@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from mmadfer.data.part_names import may_be_part, part_of
@@ -178,6 +183,35 @@ def test_folders_that_may_be_no_speakers_are_named(tmp_path):
     names = [*grid(EMOTIONS, ("Ann", "Ben")), "happy/alone.mp4"]
     listing = list_clips("folder", made(tmp_path / "b", names))
     assert said(listing, "folders not understood") and {clip.speaker for clip in listing.clips} == {""}
+
+
+@pytest.fixture
+def plain_user():
+    """Run as a user whom permissions bind, in a folder that is open to everybody; as root they would mean nothing."""
+    root = Path(tempfile.mkdtemp())
+    root.chmod(0o755)
+    was = os.geteuid()
+    try:
+        yield root, lambda: os.seteuid(65_534) if was == 0 else None
+    finally:
+        os.seteuid(was)
+        for path in (root, *root.rglob("*")):
+            path.chmod(0o755)
+        shutil.rmtree(root)
+
+
+def test_folders_and_files_that_may_not_be_read_are_named(plain_user):
+    root, give_up_rights = plain_user
+    made(root, ["happy/a.mp4", "sad/b.mp4", "sad/locked/c.mp4", "fear/d.mp4", "happy/e.mp4"])
+    for name in ("sad/locked", "fear", "happy/e.mp4"):
+        (root / name).chmod(0)
+    give_up_rights()
+    listing = list_clips("folder", root)
+    assert sorted(found(listing)) == ["happy/a.mp4", "happy/e.mp4", "sad/b.mp4"]  # e.mp4 is named where it is opened
+    assert said(listing, "not walked") == [
+        ("fear", "cannot be opened (Permission denied)"),
+        ("sad/locked", "cannot be opened (Permission denied)"),
+    ]
 
 
 def test_a_set_prepared_inside_of_the_folder_is_no_part_of_it(tmp_path):

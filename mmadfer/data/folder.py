@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,7 +75,7 @@ def _table(root: Path) -> Path | None:
         name = path.name.lower()
         if name in (f"{stem}{suffix}" for suffix in _OTHER_KINDS):
             raise ValueError(f"{shown(path)} cannot be read; save it as 'CSV UTF-8' under the name {TABLE}")
-    inner = sorted(path for folder in root.iterdir() if folder.is_dir() for path in [folder / TABLE] if path.is_file())
+    inner = sorted(folder / TABLE for folder in root.iterdir() if os.path.isfile(folder / TABLE))  # no folder: False
     if inner:
         raise ValueError(
             f"{shown(inner[0])} is a table, and {shown(root)} has none; give the folder "
