@@ -20,6 +20,7 @@ TEST_NEEDS=(
     cmd:pulseaudio=pulseaudio
     cmd:pactl=pulseaudio-utils
     cmd:arecord=alsa-utils
+    cmd:nginx=nginx-light
     "file:/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so=libasound2-plugins"
     "file:/usr/share/fonts/truetype/*/*.ttf=fonts-dejavu-core"
 )
@@ -74,23 +75,57 @@ system_packages() {
     say "please install these system packages (Debian's names): ${missing[*]}"
 }
 
+# Whether $1 is a Python to use. Seen by running it: a name on the PATH may be a shim for a program that is not there.
+# Without its global lock it would lack most wheels.
+fits() {
+    "$1" -c 'import sys, sysconfig
+sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14) or bool(sysconfig.get_config_var("Py_GIL_DISABLED")))' \
+        >/dev/null 2>&1 </dev/null
+}
+
+# The Python to make an environment with: the one that is named, else the first that fits, pyenv's unselected ones too.
 find_python() {
     local name
-    for name in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
-        if "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
-            printf '%s\n' "$name"
-            return 0
-        fi
+    if [[ -n "${PYTHON:-}" ]]; then
+        if fits "$PYTHON"; then printf '%s\n' "$PYTHON"; return 0; fi
+        say "PYTHON=$PYTHON is no Python 3.10 to 3.13 that runs; name another, or leave PYTHON unset to have one found"
+        return 2
+    fi
+    for name in python3 python3.13 python3.12 python3.11 python3.10 python \
+        "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.1[0-3]*/bin/python; do
+        if fits "$name"; then printf '%s\n' "$name"; return 0; fi
     done
     return 1
 }
 
-# Seen by running it: a name on the PATH may be a shim for a program that is not there.
 has_uv() { uv --version >/dev/null 2>&1; }
 
+# Whether anything can be installed into $VENV: by uv from outside, or by its own pip.
+can_install() { has_uv || "$VENV/bin/python" -m pip --version >/dev/null 2>&1; }
+
+# Debian keeps what `python -m venv` needs apart, under the version's name, and as python3-venv for its own version;
+# where it cannot be installed, virtualenv or the pip of that Python itself may be there.
+plain_venv() {
+    local python="$1" version
+    version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+    if "$python" -m venv --clear "$VENV" >/dev/null 2>&1; then return 0; fi
+    if { apt_install "python$version-venv" || apt_install python3-venv; } 2>/dev/null; then
+        if "$python" -m venv --clear "$VENV" >/dev/null 2>&1; then return 0; fi
+    fi
+    if "$python" -m virtualenv --clear "$VENV" >/dev/null 2>&1; then return 0; fi
+    if "$python" -m venv --clear --without-pip "$VENV" >/dev/null 2>&1 &&
+        "$python" -m pip --python "$VENV/bin/python" install --quiet pip >/dev/null 2>&1; then return 0; fi
+    if quietly "$python" -m venv --clear "$VENV"; then return 0; fi # for its reason
+    rm -rf -- "$VENV"                                               # half of one would be taken for a whole one
+    say "$python cannot make a virtual environment; please install uv, or Python's venv (Debian: python$version-venv)"
+    return 1
+}
+
 make_venv() {
-    local python
-    if ! python="$(find_python)" && has_uv; then python=3.12; fi
+    local python status=0
+    python="$(find_python)" || status=$?
+    if ((status == 2)); then return 1; fi
+    if [[ -z "$python" ]] && has_uv; then python=3.12; fi
     if [[ -z "$python" ]]; then
         apt_install python3 python3-venv || true
         python="$(find_python)" || { say "Python 3.10 to 3.13 is needed and was not found; please install one"; return 1; }
@@ -99,20 +134,26 @@ make_venv() {
     if has_uv; then
         quietly uv venv --clear --python "$python" "$VENV"
     else
-        "$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv || true # Debian keeps it apart
-        quietly "$python" -m venv --clear "$VENV"
+        plain_venv "$python"
     fi
 }
 
+# By uv where it is there or can be had, for speed; by pip where that fails, as with an index that only pip knows of.
 install_package() {
-    local installer=("$VENV/bin/python" -m pip install --quiet)
+    local pip=("$VENV/bin/python" -m pip install --quiet) uv=""
     if has_uv; then
-        installer=(uv pip install --quiet --python "$VENV/bin/python")
-    elif "${installer[@]}" uv >/dev/null 2>&1; then
-        installer=("$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python")
+        uv=uv
+    elif "${pip[@]}" uv >/dev/null 2>&1; then
+        uv="$VENV/bin/uv"
     fi
     say "installing mmadfer[$1] and what it needs (5 GB with PyTorch; some minutes on a slow line)"
-    (cd -- "$ROOT" && quietly "${installer[@]}" -e ".[$1]")
+    cd -- "$ROOT"
+    if [[ -n "$uv" ]]; then
+        if quietly "$uv" pip install --quiet --python "$VENV/bin/python" -e ".[$1]"; then return 0; fi
+        "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || return 1
+        say "uv could not; trying pip"
+    fi
+    quietly "${pip[@]}" -e ".[$1]"
 }
 
 # The browser that the tests drive: the system's, else the one that Playwright brings (Ubuntu's package is a snap).
@@ -134,11 +175,12 @@ prepare() {
     local stamp wanted
     system_packages "${LIVE_NEEDS[@]}"
     if [[ "$1" == *test* ]]; then system_packages "${TEST_NEEDS[@]}"; fi
-    "$VENV/bin/python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || make_venv
+    fits "$VENV/bin/python" || make_venv
     stamp="$VENV/.mmadfer-$1"
     wanted="$ROOT $(cksum <"$ROOT/pyproject.toml")"
     if [[ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]]; then
-        install_package "$1"
+        can_install || make_venv # what was left half made, or came from a uv that is gone
+        (install_package "$1")
         printf '%s\n' "$wanted" >"$stamp"
     fi
     PYTHON="$VENV/bin/python"
