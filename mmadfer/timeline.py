@@ -137,6 +137,8 @@ def _packets(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
 def _take(stretches: list[_Stretch], number: int, place: int, packet: Any, stamp: float) -> None:
     shown = stamp if packet.pts is None else float(packet.pts * packet.time_base)
     end = shown + float((packet.duration or 0) * packet.time_base)
+    if shown - stamp > _AHEAD:  # where decoding stamps are made up, the first after a jump lies before it
+        stamp = shown
     current = stretches[-1] if stretches else None
     if current is None or not -_BACK < stamp - current.last < _AHEAD:
         stretches.append(_Stretch(number, place, shown, end, stamp))
