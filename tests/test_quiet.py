@@ -50,7 +50,7 @@ mmadfer: INFO
 
 def run(code: str, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *(("-c", code) if code else ()), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **settings}, timeout=240)
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **settings})
 
 
 # --- which bytes are dropped
@@ -227,17 +227,38 @@ def test_a_broken_detector_file_is_told_in_words_and_the_librarys_own_stay():
     assert not CHATTER.search(done.stderr)
 
 
-def test_predicting_scoring_and_preparing_are_quiet(clips, tmp_path):
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "predicting": (
+        "mmadfer.predict",
+        "CLIP",
+        "--csv",
+        "OUT/answers.csv",
+        "--weights",
+        "starter",
+        "--backend",
+        "pytorch",
+    ),
+    "scoring": (
+        "mmadfer.predict",
+        "SET",
+        "--out",
+        "OUT/scores.parquet",
+        "--weights",
+        "starter",
+        "--backend",
+        "pytorch",
+    ),
+    "preparing": ("train.prepare", "folder", "SET", "--out", "OUT/prepared", "--workers", "2"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_that_look_for_faces_are_quiet(name, clips, tmp_path):
     clip = clips / "derived_asl_sorry_jfk_2s_48k.mp4"
-    for k in range(2):
-        for label in ("anger", "happiness"):
-            trees.put(clip, tmp_path / f"own/{label}/{k}.mp4")
-    weights = ("--weights", "starter", "--backend", "pytorch", "--hop", "1")
-    for command in (
-        ("mmadfer.predict", clip, "--csv", tmp_path / "out.csv", *weights),
-        ("mmadfer.predict", tmp_path / "own", "--out", tmp_path / "scores.parquet", *weights),
-        ("train.prepare", "folder", tmp_path / "own", "--out", tmp_path / "prepared", "--workers", "2"),
-    ):
-        done = run("", "-m", *command)
-        assert done.returncode == 0, done.stderr
-        assert not CHATTER.search(done.stderr), done.stderr
+    for label in ("anger", "happiness"):
+        trees.put(clip, tmp_path / f"own/{label}/0.mp4")
+    places = {"CLIP": str(clip), "SET": str(tmp_path / "own"), "OUT": str(tmp_path)}
+    module, *arguments = COMMANDS[name]
+    done = run("", "-m", module, *(re.sub("CLIP|SET|OUT", lambda found: places[found[0]], each) for each in arguments))
+    assert done.returncode == 0, done.stderr
+    assert not CHATTER.search(done.stderr), done.stderr
