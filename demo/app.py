@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from demo.server import LiveServer
@@ -29,8 +29,12 @@ class App:
         exact: bool = False,
         precision: str = "auto",
         load: Callable[[], Recognizer] | None = None,
+        allow_origins: Sequence[str] = (),
     ) -> None:
-        """Args: source: "browser", "local" or a file; smoothing: s; exact: no steps; load: makes the recogniser."""
+        """Args: source: "browser", "local" or a file; smoothing: s; exact: no steps; load: makes the recogniser.
+
+        allow_origins: further hosts whose pages may connect, as "host" or "host:port".
+        """
 
         def from_pretrained() -> Recognizer:
             from mmadfer import EmotionRecognizer
@@ -42,16 +46,16 @@ class App:
         self._page: gr.Blocks | None = None
         self.worker = Worker(load or from_pretrained, exact)
         kind = source if source in ("browser", "local") else "clip"
-        self.server = LiveServer(self.worker, kind, max_sessions, smoothing)
+        self.server = LiveServer(self.worker, kind, max_sessions, smoothing, allow_origins)
 
-    def launch(self, host: str = "127.0.0.1", port: int | None = None, share: bool = False) -> str:
-        """Start to load the model, serve the page, and return its address."""
+    def launch(self, host: str = "127.0.0.1", port: int | None = None, share: bool = False, root_path: str = "") -> str:
+        """Start to load the model, serve the page, and return its address; root_path: as in `demo.panel.launch`."""
         if self._source_name not in ("browser", "local"):
             open_source(self._source_name).close()  # an unreadable file should be told before anything starts
         self.worker.start()
         from demo.panel import launch  # here, for it brings Gradio, which takes seconds to import: the model loads then
 
-        self._page, url = launch(self.server, host, port, share)
+        self._page, url = launch(self.server, host, port, share, root_path)
         return url
 
     def load(self) -> Recognizer:

@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--precision", default="auto", choices=PRECISIONS, help="numbers to compute with; int8 after export.int8")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all, where browsers then ask for https")
     add("--port", type=int, metavar="PORT", help="port to listen on; the first free one from 7860 where not given")
+    proxy = "path under which a proxy serves the page, where it does not take it off, such as /emotions"
+    add("--root-path", default="", metavar="PATH", help=proxy)
+    allow = "a further host whose pages may connect, for a proxy that does not tell its own; may be given again"
+    add("--allow-origin", action="append", default=[], metavar="HOST", help=allow)
     add("--share", action="store_true", help="also make a public https link, for 72 hours, through Gradio's servers")
     add("--max-sessions", type=int, default=4, metavar="N", help="pages served at once; further ones wait their turn")
     smoothing = "seconds over which answers are smoothed; 0 shows each as it is"
@@ -55,10 +59,20 @@ def check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--smoothing must be 0 to 60 seconds, got {arguments.smoothing}")
     if arguments.weights == "":
         raise ValueError("--weights must name a file or weights, got an empty text; leave it out for starter weights")
+    _check_proxy(arguments)
     from mmadfer.backends.device import choose_device
 
     choose_device(arguments.device)
     _check_address(arguments.host, arguments.port)
+
+
+def _check_proxy(arguments: argparse.Namespace) -> None:
+    from demo.admission import allowed_place
+    from demo.proxied import check_root_path
+
+    arguments.root_path = check_root_path(arguments.root_path)
+    for host in arguments.allow_origin:
+        allowed_place(host)
 
 
 def _check_address(host: str, port: int | None) -> None:
@@ -103,9 +117,10 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.smoothing,
         arguments.exact,
         arguments.precision,
+        allow_origins=arguments.allow_origin,
     )
     try:
-        url = app.launch(arguments.host, arguments.port, arguments.share)
+        url = app.launch(arguments.host, arguments.port, arguments.share, arguments.root_path)
         startup.end()
         print(f"Open {url} in a browser; Ctrl-C ends.", flush=True)
         recognizer = app.load()

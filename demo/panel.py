@@ -8,7 +8,9 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read by gradio when it is imported
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from demo.proxied import Proxied
 from demo.server import LiveServer
 
 PANEL = (Path(__file__).parent / "page" / "panel.html").read_text(encoding="utf-8")
@@ -20,7 +22,10 @@ MOUNT = """
 const base = window.location.pathname.replace(/\\/+$/, "");
 const load = (left) =>
   import(`${window.location.origin}${base}/live/page/main.js${left < 30 ? `?again=${left}` : ""}`).catch((error) => {
-    if (!left) throw error;
+    if (!left) {
+      element.append("The page's files cannot be loaded. A proxy must pass on all requests below this address.");
+      throw error;
+    }
     return new Promise((resolve) => setTimeout(resolve, 1000)).then(() => load(left - 1));
   });
 load(30).then((page) => page.mount(element));
@@ -32,8 +37,11 @@ QUIET_FRAME = """
 """
 
 
-def launch(server: LiveServer, host: str, port: int | None, share: bool) -> tuple[gr.Blocks, str]:
-    """Serve the page and return it with its address. Raises OSError where ``port`` is taken."""
+def launch(server: LiveServer, host: str, port: int | None, share: bool, root_path: str = "") -> tuple[gr.Blocks, str]:
+    """Serve the page and return it with its address. Raises OSError where ``port`` is taken.
+
+    Args: root_path: the path that a proxy leaves before every request's own, such as "/emotions".
+    """
     with gr.Blocks(title="Live emotion recognition", fill_width=True) as page:
         gr.HTML(html_template=PANEL, js_on_load=MOUNT, apply_default_css=False, elem_id="live")
     app, local_url, share_url = page.launch(
@@ -45,6 +53,7 @@ def launch(server: LiveServer, host: str, port: int | None, share: bool) -> tupl
         share=share,
         footer_links=[],
         css=QUIET_FRAME,
+        app_kwargs={"middleware": [Middleware(Proxied, root_path=root_path)]},
     )
     app.router.routes[:0] = server.routes()
     server.share_url = share_url

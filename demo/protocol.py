@@ -60,6 +60,10 @@ class ProtocolError(ValueError):
         self.code = code
 
 
+class VersionError(ProtocolError):
+    """The page is not of this server's version: it has to be loaded anew, and asking again does not help."""
+
+
 @dataclass(frozen=True)
 class VideoMessage:
     """One frame as the page sent it; the JPEG is not decoded yet."""
@@ -156,7 +160,7 @@ def parse_text(text: str) -> TextMessage:
 
 def _hello_origin(values: dict[str, Any]) -> float:
     if values.get("version") != VERSION:
-        raise ProtocolError("the page is of another version than the server: reload it", Close.POLICY)
+        raise VersionError("This page is of another version than the server: please reload it.", Close.POLICY)
     origin = values.get("timeOrigin", 0.0)
     return float(origin) if _is_number(origin) else 0.0
 

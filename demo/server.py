@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from demo.admission import Admission, shown
 from demo.card import card_routes
 from demo.intake import Frame, Sound
 from demo.outbox import Outbox
-from demo.protocol import Close, ProtocolError, SoundMessage, TextMessage, parse_binary, parse_text
+from demo.protocol import Close, ProtocolError, SoundMessage, TextMessage, VersionError, parse_binary, parse_text
 from demo.session import Session
 from demo.worker import Worker
 from mmadfer import starter
@@ -49,12 +48,23 @@ class PageFiles(StaticFiles):
 class LiveServer:
     """The sessions of this process, and the routes that lead to them."""
 
-    def __init__(self, worker: Worker, source: str = "browser", max_sessions: int = 4, smoothing: float = 0.0) -> None:
-        """Args: source: "browser", "local" or "clip". max_sessions: pages at once. smoothing: time constant, s."""
+    def __init__(
+        self,
+        worker: Worker,
+        source: str = "browser",
+        max_sessions: int = 4,
+        smoothing: float = 0.0,
+        allow_origins: Sequence[str] = (),
+    ) -> None:
+        """Args: source: "browser", "local" or "clip". max_sessions: pages at once. smoothing: time constant, s.
+
+        allow_origins: further hosts whose pages may connect. Raises ValueError for one that is none.
+        """
         self.worker = worker
         self.source = source
         self.max_sessions = max_sessions
         self.smoothing = smoothing
+        self.admission = Admission(source, allow_origins)
         self.share_url: str | None = None
         self.sessions: list[Session] = []
         self.shared: Session | None = None
@@ -65,7 +75,9 @@ class LiveServer:
         """Return the routes, to be put before Gradio's own."""
         return [
             Route("/live/info", self.info),
+            Route("/live/ticket", self.ticket, methods=["POST"]),
             WebSocketRoute("/live/ws", self.connect),
+            Route("/live/ws", not_upgraded),
             Mount("/live/page", PageFiles(directory=PAGE)),
             *card_routes(),
         ]
@@ -74,14 +86,19 @@ class LiveServer:
         """Say what runs here; the page shows it before it asks for a camera."""
         return JSONResponse({"source": self.source, "maxSessions": self.max_sessions, **self._model_info()})
 
+    async def ticket(self, request: Request) -> JSONResponse:
+        """Give a page whose browser vouches for it what opens the socket, where the proxy before it says too little."""
+        ticket = self.admission.ticket(request.headers)
+        return JSONResponse({"ticket": ticket}, status_code=403 if ticket is None else 200)
+
     async def connect(self, websocket: WebSocket) -> None:
-        """Serve one page from its hello to its end."""
-        refusal = self._refusal(websocket)
-        if refusal is not None:
-            log.warning("refused a connection: %s", refusal)
-            await websocket.close(Close.POLICY, refusal)
-            return
+        """Serve one page from its hello to its end; one that may not connect is told why, and nothing else."""
+        refusal = self.admission.refusal(websocket.headers, websocket.query_params.get("ticket"), self.share_url)
         await websocket.accept()
+        if refusal is not None:
+            log.warning("refused a page of %s: %s", shown(websocket.headers.get("origin", "?")), refusal.words)
+            await _send_away(websocket, "refused", refusal.words, Close.POLICY, reason=refusal.reason)
+            return
         if self._connections >= self.max_sessions:
             message = f"This server already serves {self.max_sessions} pages, as many as it may."
             await _send_away(websocket, "full", message)
@@ -122,7 +139,8 @@ class LiveServer:
             if not isinstance(hello, TextMessage) or hello.type != "hello":
                 raise ProtocolError("the first message must be the hello", Close.POLICY)
         except ProtocolError as error:
-            await _send_away(websocket, "error", str(error), error.code)
+            kind = "refused" if isinstance(error, VersionError) else "error"
+            await _send_away(websocket, kind, str(error), error.code)
             return
         except asyncio.TimeoutError:
             await _send_away(websocket, "error", f"no hello came within {HELLO_TIMEOUT:.0f} s", Close.POLICY)
@@ -181,37 +199,11 @@ class LiveServer:
             "exact": self.worker.exact,
         }
 
-    def _refusal(self, websocket: WebSocket) -> str | None:
-        """Return why this connection is not taken, or None. A WebSocket is outside the browser's same-origin rule."""
-        own = {websocket.headers.get("host"), websocket.headers.get("x-forwarded-host")}
-        if self.share_url:
-            own.add(urlsplit(self.share_url).netloc)
-        origin = websocket.headers.get("origin")
-        if origin is not None and _place(origin) not in own - {None, ""}:
-            return f"a page of {origin} may not use this server"
-        if self.source == "local" and not _is_this_machine(websocket.headers.get("host", "")):
-            return "this machine's camera is shown only under its own address"
-        return None
 
-
-def _place(url: str) -> str:
-    """Return host and port of an address as written in it; "" where it has none or is malformed."""
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return ""
-
-
-def _is_this_machine(host: str) -> bool:
-    # A foreign name may have been pointed at this machine by a hostile page (DNS rebinding), which would then pass the
-    # origin check and watch the camera; an address cannot be, and neither can the machine's own name.
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    with contextlib.suppress(ValueError):
-        return bool(ipaddress.ip_address(name))
-    return name in ("localhost", socket.gethostname().lower(), socket.getfqdn().lower())
+async def not_upgraded(request: Request) -> PlainTextResponse:
+    """Answer a WebSocket's handshake that came without its upgrade: a proxy on the way has dropped it."""
+    words = 'This address takes WebSockets only. A proxy must pass on the headers Upgrade and "Connection: upgrade".\n'
+    return PlainTextResponse(words, 426, {"Upgrade": "websocket", "Connection": "Upgrade"})
 
 
 async def _receive(websocket: WebSocket) -> Any:
@@ -247,7 +239,9 @@ async def _until_gone(websocket: WebSocket) -> None:
         await asyncio.sleep(0)
 
 
-async def _send_away(websocket: WebSocket, kind: str, message: str, code: Close = Close.TRY_LATER) -> None:
+async def _send_away(
+    websocket: WebSocket, kind: str, message: str, code: Close = Close.TRY_LATER, **further: str
+) -> None:
     with contextlib.suppress(WebSocketDisconnect, ConnectionError, RuntimeError):
-        await websocket.send_json({"type": kind, "message": message, "code": int(code)})
+        await websocket.send_json({"type": kind, "message": message, "code": int(code), **further})
         await websocket.close(code, kind)

@@ -1,4 +1,4 @@
-"""The socket and the routes: sessions apart from each other, hostile messages, places, origins, and their end."""
+"""The socket and the routes: sessions apart from each other, hostile messages, places, and their end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from live_support import FollowingRecognizer
 from test_live_protocol import BAD_BINARY, BAD_TEXT
 from test_live_session import until
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 import demo.server
@@ -181,42 +181,6 @@ def test_a_full_server_says_so_and_a_place_is_free_again_after_one_leaves(
     assert open_page().welcome["type"] == "welcome"
 
 
-@pytest.mark.parametrize(
-    ("headers", "taken"),
-    [
-        ({}, True),
-        ({"Origin": "http://{host}"}, True),
-        ({"Origin": "https://evil.example"}, False),
-        ({"Origin": "http://127.0.0.1:1"}, False),
-        ({"Origin": "null"}, False),
-        ({"Origin": "http://["}, False),
-        ({"Origin": "http://[", "X-Forwarded-Host": ""}, False),
-        ({"Origin": "https://emotions.example", "X-Forwarded-Host": "emotions.example"}, True),
-        ({"Origin": "https://abc.gradio.live"}, True),
-        ({"Origin": "https://other.gradio.live"}, False),
-    ],
-)
-def test_only_its_own_page_may_open_the_socket(
-    app: App, open_page: Callable[..., Page], headers: dict[str, str], taken: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app.server, "share_url", "https://abc.gradio.live")
-    host = app.url.split("//")[1].strip("/")  # type: ignore[attr-defined]
-    filled = {name: value.format(host=host) for name, value in headers.items()}
-    if taken:
-        assert open_page(**filled).welcome["type"] == "welcome"
-    else:
-        with pytest.raises(InvalidStatus, match="403"):
-            open_page(**filled)
-
-
-@pytest.mark.parametrize(
-    ("host", "taken"),
-    [("localhost:7860", True), ("192.168.1.5:7860", True), ("rebound.example:7860", False), ("[", False)],
-)
-def test_a_foreign_name_for_this_machine_does_not_show_its_camera(host: str, taken: bool) -> None:
-    assert demo.server._is_this_machine(host) is taken
-
-
 def test_a_closed_page_frees_its_session_and_thread(app: App, open_page: Callable[..., Page]) -> None:
     page = open_page()
     name = f"intake-{app.server.sessions[0].number}"
@@ -265,3 +229,11 @@ def test_the_pages_files_are_served_and_nothing_beside_them(app: App) -> None:
         assert answer.headers["Cache-Control"] == "no-cache"
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(url + "live/page/..%2fserver.py", timeout=10)
+
+
+def test_a_page_of_another_version_is_told_to_reload_and_not_to_try_again(open_page: Callable[..., Page]) -> None:
+    page = open_page(hello=False)
+    page.socket.send(json.dumps({"type": "hello", "version": 99}))
+    said = page.next()
+    assert said["type"] == "refused" and "reload" in said["message"]
+    assert page.closed() == Close.POLICY

@@ -1,4 +1,5 @@
-// One WebSocket that comes back by itself, with longer and longer pauses while nobody answers.
+// One WebSocket that comes back by itself, with longer and longer pauses while nobody answers. Where the server refuses the
+// page, or something on the way passes no WebSockets on, it does not: trying again cannot help before somebody acts.
 
 export const KIND = { VIDEO: 1, SOUND: 2, MEL: 3, PREVIEW: 4 };
 const HEADER_BYTES = 24;
@@ -8,11 +9,15 @@ const LONGEST_PAUSE = 8000;
 // After these words from the server the pause is fixed (ms): it is there, just not for us yet.
 const PAUSES = { loading: 1000, full: 5000 };
 const STEADY = 3000; // ms a connection must last before pauses start small again
+const HANDSHAKE = 10_000; // ms after which an opening line counts as failed: some proxies never answer
+const BLOCKED = 3; // handshakes that failed in a row while the server answers ordinary requests
 
 export class Connection {
-  // handlers: onWelcome(info), onMessage(object), onBinary({kind, time, index, payload}), onLost({reason, pause})
+  // handlers: onWelcome(info), onMessage(object), onBinary({kind, time, index, payload}), onLost({reason, words}), and
+  // onEnded({reason, words}) where it will not come back by itself: "refused" or "blocked".
   constructor(url, handlers) {
     this.url = url;
+    this.vouched = false; // the browser has to vouch for this page: the server cannot know it as its own
     this.handlers = handlers;
     this.socket = null;
     this.wanted = false;
@@ -22,11 +27,13 @@ export class Connection {
   open() {
     this.wanted = true;
     this.attempts = 0;
+    this.unopened = 0;
     this.#connect();
   }
 
   close() {
     this.wanted = false;
+    this.round = null;
     clearTimeout(this.timer);
     const socket = this.socket;
     this.socket = null;
@@ -58,41 +65,94 @@ export class Connection {
     this.socket.send(message);
   }
 
-  #connect() {
-    const socket = new WebSocket(this.url);
+  async #connect(given = null) {
+    this.welcomed = false;
+    const round = (this.round = {}); // until the next attempt, or `close`
+    const ticket = given ?? (this.vouched ? await this.#ticket() : null);
+    if (this.round !== round || !this.wanted) return;
+    const url = new URL(this.url);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    if (ticket) url.searchParams.set("ticket", ticket);
+    const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
-    this.welcomed = false;
-    let reason = "lost";
+    const loss = { reason: "lost", opened: false, ticket };
+    const impatience = setTimeout(() => socket.close(), HANDSHAKE);
     socket.onopen = () => {
+      clearTimeout(impatience);
+      loss.opened = true;
       const hello = { type: "hello", version: VERSION, timeOrigin: performance.timeOrigin / 1000 };
       socket.send(JSON.stringify(hello));
     };
     socket.onmessage = (event) => {
-      if (this.socket !== socket) return;
-      if (typeof event.data !== "string") return this.handlers.onBinary(unpack(event.data));
-      const message = JSON.parse(event.data);
-      if (["full", "loading", "failed", "error"].includes(message.type)) {
-        reason = message.type;
-        this.words = message.message;
-      } else if (message.type === "welcome") {
-        this.welcomed = true;
-        this.since = performance.now();
-        this.handlers.onWelcome(message);
-      } else {
-        this.handlers.onMessage(message);
-      }
+      if (this.socket === socket) this.#take(event.data, loss);
     };
     socket.onclose = () => {
+      clearTimeout(impatience);
       if (this.socket !== socket || !this.wanted) return;
-      if (this.welcomed && performance.now() - this.since > STEADY) this.attempts = 0;
-      this.welcomed = false;
       this.socket = null;
-      const pause = PAUSES[reason] ?? Math.min(FIRST_PAUSE * 2 ** this.attempts, LONGEST_PAUSE) * (0.8 + 0.4 * Math.random());
-      this.attempts += 1;
-      this.timer = setTimeout(() => this.#connect(), pause);
-      this.handlers.onLost({ reason, words: this.words, pause });
+      this.#lose(loss);
     };
+  }
+
+  #take(data, loss) {
+    if (typeof data !== "string") return this.handlers.onBinary(unpack(data));
+    const message = JSON.parse(data);
+    if (["full", "loading", "failed", "error", "refused"].includes(message.type)) {
+      loss.reason = message.type;
+      loss.words = message.message;
+      loss.foreign = message.reason === "origin";
+    } else if (message.type === "welcome") {
+      this.welcomed = true;
+      this.since = performance.now();
+      this.handlers.onWelcome(message);
+    } else {
+      this.handlers.onMessage(message);
+    }
+  }
+
+  async #lose(loss) {
+    if (this.welcomed && performance.now() - this.since > STEADY) this.attempts = 0;
+    this.welcomed = false;
+    const round = this.round;
+    if (loss.reason === "refused") {
+      const ticket = loss.foreign && !loss.ticket ? await this.#ticket() : null;
+      if (this.round !== round || !this.wanted) return;
+      this.vouched = Boolean(ticket);
+      return ticket ? this.#connect(ticket) : this.#end(loss);
+    }
+    this.handlers.onLost(loss);
+    this.unopened = !loss.opened && (await this.#answers()) ? this.unopened + 1 : 0;
+    if (this.round !== round || !this.wanted) return;
+    if (this.unopened >= BLOCKED) return this.#end({ reason: "blocked" });
+    const longer = Math.min(FIRST_PAUSE * 2 ** this.attempts, LONGEST_PAUSE) * (0.8 + 0.4 * Math.random());
+    this.attempts += 1;
+    this.timer = setTimeout(() => this.#connect(), PAUSES[loss.reason] ?? longer);
+  }
+
+  #end(loss) {
+    this.wanted = false;
+    this.handlers.onEnded(loss);
+  }
+
+  // What the server gives to a page for which the browser vouches (no page can write that itself); null where it does not.
+  async #ticket() {
+    return (await asked(new URL("ticket", this.url), { method: "POST" }))?.ticket ?? null;
+  }
+
+  // Whether ordinary requests reach the server.
+  async #answers() {
+    return Boolean((await asked(new URL("info", this.url), {}))?.model);
+  }
+}
+
+// What an ordinary request brings, or null where it brings nothing that can be read.
+async function asked(url, options) {
+  try {
+    const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(HANDSHAKE), ...options });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
   }
 }
 

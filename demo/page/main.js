@@ -15,6 +15,7 @@ import { capital, DEVICE_WORDS, notices, percent, PHASES, PRIVACY, seconds } fro
 
 const ASK_AGAIN = 1000; // ms between two questions to a server that is still loading its model
 const TROUBLE_SHOWN = 6000; // ms
+const ENDS = { refused: "unwelcome", blocked: "blocked" }; // how a connection ends that does not come back by itself
 const RUNNING = ["connecting", "loading", "asking", "full", "devices", "unreachable", "retrying", "waiting", "live"];
 
 export async function mount(element) {
@@ -24,6 +25,16 @@ export async function mount(element) {
   await loadStyle(new URL("live.css", import.meta.url));
   root.hidden = false;
   await new Live(root).open();
+}
+
+// A sentence as nodes: what stands between backticks is to be typed as it is.
+function withCode(text) {
+  return text.split("`").map((piece, i) => {
+    if (i % 2 === 0) return piece;
+    const code = document.createElement("code");
+    code.textContent = piece;
+    return code;
+  });
 }
 
 function loadStyle(url) {
@@ -45,13 +56,15 @@ class Live {
     this.spectrogram = new Spectrogram(this.parts.spectrogram);
     this.results = new Results(this.parts.save);
     this.details = new Details(this.parts.details);
-    const server = new URL("../ws", import.meta.url);
-    server.protocol = server.protocol === "https:" ? "wss:" : "ws:";
-    this.connection = new Connection(server, {
+    this.connection = new Connection(new URL("../ws", import.meta.url), {
       onWelcome: (info) => this.welcomed(info),
       onMessage: (message) => this.received(message),
       onBinary: (message) => this.receivedBinary(message),
       onLost: (loss) => this.lost(loss),
+      onEnded: ({ reason, words }) => {
+        this.stop();
+        this.enter(ENDS[reason], words);
+      },
     });
     this.devices = new Devices(() => this.devicesChanged(), () => this.capture());
     this.frames = new FrameSender(this.parts.video, this.connection);
@@ -273,10 +286,12 @@ class Live {
     this.root.dataset.phase = phase;
     const [title, words] = PHASES[phase];
     this.parts["phase-title"].textContent = title;
-    this.parts["phase-detail"].textContent = detail || words;
+    this.parts["phase-detail"].replaceChildren(...withCode(detail || words));
     this.parts.curtain.hidden = phase === "live";
     const running = RUNNING.includes(phase);
-    this.parts.start.hidden = running || this.source !== "browser";
+    const ended = Object.values(ENDS).includes(phase);
+    this.parts.start.hidden = running || (this.source !== "browser" && !ended);
+    this.parts.start.textContent = ended ? "Start again" : "Start";
     this.parts.stop.hidden = !running || this.source !== "browser";
     this.parts.start.disabled = ["opening", "insecure", "failed"].includes(phase);
     this.note({});

@@ -19,6 +19,13 @@ export const PHASES = {
   failed: ["The model could not be loaded", "Look at the terminal in which the server was started."],
   unreachable: ["Server not reachable", "Trying again …"],
   retrying: ["Connection lost, trying again", "The page goes on by itself once the server is back."],
+  unwelcome: ["The server did not take this page", ""],
+  blocked: [
+    "The live line does not open",
+    "The page has come, but something between it and the server passes no WebSockets on: a proxy, a firewall or a browser "
+      + "extension. A proxy must pass the upgrade on. For nginx: `proxy_http_version 1.1;` "
+      + '`proxy_set_header Upgrade $http_upgrade;` `proxy_set_header Connection "upgrade";`',
+  ],
   insecure: [
     "This address cannot use your camera",
     "Browsers give camera and microphone only to https pages and to localhost. Open the page on the machine itself, "
