@@ -19,6 +19,7 @@ from mmadfer.input_files import Clip, Found, find_clips, find_files
 from mmadfer.names import printable, shown
 from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer, check_hop
+from mmadfer.told import warnings_about
 from mmadfer.trouble import FILE_TROUBLE, file_sentence
 
 _PROG = "python -m mmadfer.predict"
@@ -181,7 +182,8 @@ def _with_progress(recognizer: EmotionRecognizer, clip: Clip, hop: float | None)
             bar.total = total
             bar.update(done - bar.n)
 
-        yield from recognizer.iter_file(clip.path, hop, show)
+        with warnings_about(clip.path, clip.name, lambda text: bar.write(text, file=sys.stderr)):
+            yield from recognizer.iter_file(clip.path, hop, show)
 
 
 def _short(name: str) -> str:

@@ -19,6 +19,7 @@ from mmadfer.cores import claim_cores
 from mmadfer.names import original
 from mmadfer.recognizer import EmotionRecognizer, check_hop
 from mmadfer.score_parts import encoded, failed_rows, scored_rows
+from mmadfer.told import warnings_about
 from mmadfer.trouble import FILE_TROUBLE, file_sentence
 
 _log = logging.getLogger(__name__)
@@ -68,17 +69,18 @@ class ScoreWorker:
         """Score one clip: {"name": as `names.shown` gives it, "path": to open, also as bytes, "key": of its part}.
 
         Returns {"key", "part": Parquet bytes, "failed", "video_s": seconds scored, "busy_s": seconds it took,
-        "useless": why this worker can score nothing at all, else ""}.
+        "notes": what is odd about the clip, a line each, "useless": why this worker can score nothing at all, else ""}.
         """
         if self._useless:
             return {"key": clip["key"], "part": b"", "failed": True, "video_s": 0.0, "busy_s": 0.0,
-                    "useless": self._useless}  # fmt: skip
+                    "notes": "", "useless": self._useless}  # fmt: skip
         start, name, path = time.perf_counter(), str(clip["name"]), os.fsdecode(clip["path"])
-        recognizer, seconds, failed = self._recognizer, 0.0, False
+        recognizer, seconds, failed, notes = self._recognizer, 0.0, False, list[str]()
         tries = Path(tempfile.gettempdir()) / f"mmadfer-{self._job.run}-{clip['key']}"
         try:
             _count_try(tries)
-            predictions = recognizer.predict_file(path, self._job.hop)
+            with warnings_about(path, original(name), notes.append):
+                predictions = recognizer.predict_file(path, self._job.hop)
             rows = scored_rows(name, predictions, recognizer.info)
             seconds = predictions[-1].time
         except FILE_TROUBLE as error:  # one clip's trouble is a row, not the end
@@ -88,7 +90,8 @@ class ScoreWorker:
         tries.unlink(missing_ok=True)
         part = encoded(rows, recognizer.spec.labels, recognizer.describe())
         busy = time.perf_counter() - start
-        return {"key": clip["key"], "part": part, "failed": failed, "video_s": seconds, "busy_s": busy, "useless": ""}
+        return {"key": clip["key"], "part": part, "failed": failed, "video_s": seconds, "busy_s": busy,
+                "notes": "\n".join(notes), "useless": ""}  # fmt: skip
 
 
 def _count_try(tries: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -146,6 +147,8 @@ class _Run:
             for answer in answers:
                 if answer["useless"]:
                     raise ValueError(f"no worker can start: {answer['useless']}")
+                for note in answer["notes"].splitlines():
+                    bar.write(note, file=sys.stderr)
                 self._last = time.monotonic()
                 self._ready = self._ready or self._last - answer["busy_s"]
                 self._parts.add(answer["key"], answer["part"], answer["failed"])

@@ -49,9 +49,8 @@ def file_sentence(error: Exception, path: str | os.PathLike[str], name: str | No
 
     Args: error: one of FILE_TROUBLE; name: the file as the user named it, if otherwise.
     """
-    opened, called = os.fspath(path), shown(path if name is None else name)
-    # Whitespace is evened out between the names alone: they keep all of theirs.
-    text = called.join(_even(part) for part in str(error).replace(shown(opened), opened).split(opened))
+    called = shown(path if name is None else name)
+    text = renamed(str(error), path, path if name is None else name)
     if isinstance(error, OSError) and error.strerror and error.errno is not None:
         remedy = _REMEDIES.get(error.errno, "copy it anew and try again")
         return f"{called} cannot be read ({_even(error.strerror)}); {remedy}"
@@ -61,6 +60,13 @@ def file_sentence(error: Exception, path: str | os.PathLike[str], name: str | No
         return text if called in text else f"{called}: {text}"
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"{called} cannot be scored ({what}); is it damaged? If it plays elsewhere, please report it"
+
+
+def renamed(text: str, path: str | os.PathLike[str], name: str | os.PathLike[str]) -> str:
+    """Return ``text`` about the file at ``path`` in one line, the file called as the user named it."""
+    opened = os.fspath(path)
+    # Whitespace is evened out between the names alone: they keep all of theirs.
+    return shown(name).join(_even(part) for part in text.replace(shown(opened), opened).split(opened))
 
 
 def _even(text: str) -> str:

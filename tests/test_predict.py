@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_media import gradient, write_media
+from made_media import gradient, tone, write_media
 from test_model import TINY
 from test_recognizer import SPEC, small_model, weights  # noqa: F401 - a fixture
 
@@ -165,6 +165,39 @@ def test_files_of_one_name_stay_apart_and_one_file_counts_once(weights, short, t
     assert [row["file"] for row in rows_of(out)] == files[:2]
     said = capsys.readouterr().err
     assert all(f"scored once: {name} is the same file as {files[0]}" in said for name in files[2:])
+
+
+def test_what_is_odd_about_a_file_is_told_by_its_name(weights, tmp_path, monkeypatch, capsys):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    frames = [(k / 25, gradient(64, 48)) for k in range(50)]
+    whole = write_media(tmp_path / "whole.ts", frames, tone(16_000, 2.0), 16_000, codecs=("mpeg4", "mp2"))
+    Path("twice\n.ts").write_bytes(2 * whole.read_bytes())
+    assert predict.main(["twice\n.ts", "--csv", "out.csv", *options(weights)]) == 0
+    assert r"twice\n.ts: its clock starts anew at 2." in capsys.readouterr().err
+    assert float(rows_of("out.csv")[-1]["time_s"]) == pytest.approx(4.0, abs=0.1)
+
+
+def test_lists_of_other_files_are_told_and_lead_nowhere(weights, short, tmp_path, monkeypatch, capsys):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    os.link(short, "short.mkv")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        there = f"http://127.0.0.1:{server.getsockname()[1]}/x.mkv"
+        lists = {
+            "a.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{there}\n#EXT-X-ENDLIST\n",
+            "b.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nshort.mkv\n#EXT-X-ENDLIST\n",
+            "c.txt": "ffconcat version 1.0\nfile short.mkv\n",
+            "d.mkv": f"ffconcat version 1.0\nfile {there}\n",
+            "e.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+        }
+        for name, text in lists.items():
+            Path(name).write_text(text)
+        assert predict.main([*lists, "short.mkv", "--csv", "out.csv", *options(weights)]) == 2
+        with pytest.raises(BlockingIOError):  # nobody called
+            server.accept()
+    sentences = said_in(capsys.readouterr().err)
+    assert [sentence.split(" is a playlist")[0] for sentence in sentences] == list(lists)
+    assert [row["file"] for row in rows_of("out.csv")] == ["short.mkv"]
 
 
 def test_what_is_no_file_is_told_and_the_others_go_on(weights, short, tmp_path, monkeypatch, capsys):  # noqa: F811

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -122,6 +123,20 @@ def test_a_clip_that_fails_in_any_way_is_a_row(error, weights, clips, tmp_path, 
     [row] = pq.read_table(pa.BufferReader(answer["part"])).to_pylist()
     assert row["file"] == r"a\n\xe9.mkv" and row["error"].startswith(r"a\n\xe9.mkv cannot be scored")
     assert not worker({"key": "k", "name": "a.mkv", "path": str(clips / MUTE)})["failed"]
+
+
+def test_what_is_odd_about_a_clip_comes_back_with_it(weights, clips):  # noqa: F811
+    worker = ScoreWorker(Job(str(weights), "pytorch", "cpu", "fp32", 1.0))
+    real, path = worker._recognizer.predict_file, clips / MUTE
+
+    def odd(*given):
+        logging.getLogger("mmadfer.media").warning("%s: a hole at %.1f s", path, 0.5)
+        return real(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker._recognizer, "predict_file", odd)
+        answer = worker({"key": "k", "name": r"a\n.mkv", "path": str(path)})
+    assert (answer["notes"], answer["failed"]) == (r"a\n.mkv: a hole at 0.5 s", False)
 
 
 def test_a_file_that_went_away_is_a_row(tmp_path):
