@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from demo.devices import LocalDevices
 from demo.server import LiveServer
 from demo.sources import Source, open_source
 from demo.worker import Recognizer, Worker
@@ -30,10 +31,12 @@ class App:
         precision: str = "auto",
         load: Callable[[], Recognizer] | None = None,
         allow_origins: Sequence[str] = (),
+        devices: LocalDevices | None = None,
     ) -> None:
         """Args: source: "browser", "local" or a file; smoothing: s; exact: no steps; load: makes the recogniser.
 
         allow_origins: further hosts whose pages may connect, as "host" or "host:port".
+        devices: camera and microphone of the source "local".
         """
 
         def from_pretrained() -> Recognizer:
@@ -42,6 +45,7 @@ class App:
             return EmotionRecognizer.from_pretrained(weights, backend, device, precision)
 
         self._source_name = source
+        self._devices = devices
         self._source: Source | None = None
         self._page: gr.Blocks | None = None
         self.worker = Worker(load or from_pretrained, exact)
@@ -68,7 +72,7 @@ class App:
         assert self.worker.recognizer is not None
         if self.server.source != "browser":
             session = self.server.open_session(preview=True)
-            self._source = open_source(self._source_name)
+            self._source = open_source(self._source_name, self._devices)
             self._source.start(session)
             self.server.shared = session
         return self.worker.recognizer

@@ -26,6 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     sources = "browser: each viewer's own camera and microphone; local: those of this machine; or a FILE to loop"
     add("--source", default="browser", metavar="SOURCE", help=sources)
+    local = "of --source local: a number or a part of its name (see --list-devices), or none to leave it out"
+    add("--camera", metavar="CAMERA", help=f"camera {local}; a path such as /dev/video2, too")
+    add("--microphone", metavar="MICROPHONE", help=f"microphone {local}")
+    add("--list-devices", action="store_true", help="print the cameras and microphones of this machine, and end")
     weights.add_argument(parser)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
@@ -49,6 +53,7 @@ def check(arguments: argparse.Namespace) -> None:
     """Raise ValueError or OSError, in one sentence, for arguments that cannot be meant or a port that is taken."""
     if arguments.source == "local" and arguments.share:
         raise ValueError("--source local with --share would show this machine's camera to anyone; leave one out")
+    _check_devices(arguments)
     if arguments.source not in ("browser", "local") and not Path(arguments.source).is_file():
         raise FileNotFoundError(f"--source must be browser, local or a file, and there is no file {arguments.source}")
     if arguments.port is not None and not 1 <= arguments.port <= 65535:
@@ -64,6 +69,15 @@ def check(arguments: argparse.Namespace) -> None:
 
     choose_device(arguments.device)
     _check_address(arguments.host, arguments.port)
+
+
+def _check_devices(arguments: argparse.Namespace) -> None:
+    for kind in ("camera", "microphone"):
+        if getattr(arguments, kind) is not None and arguments.source != "local":
+            raise ValueError(f"--{kind} names a {kind} of this machine, which needs --source local; add that")
+    from demo.devices import LocalDevices
+
+    LocalDevices(arguments.camera, arguments.microphone).check()
 
 
 def _check_proxy(arguments: argparse.Namespace) -> None:
@@ -99,6 +113,11 @@ def _check_address(host: str, port: int | None) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from demo.devices import LocalDevices, listing
+
+    if arguments.list_devices:
+        print(listing())
+        return 0
     check(arguments)
     from mmadfer import catalogue, weights
 
@@ -118,6 +137,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.exact,
         arguments.precision,
         allow_origins=arguments.allow_origin,
+        devices=LocalDevices(arguments.camera, arguments.microphone),
     )
     try:
         url = app.launch(arguments.host, arguments.port, arguments.share, arguments.root_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -11,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from demo.channels import FewChannels
+from demo.devices import NONE, LocalDevices, camera_number, chosen_microphone, portaudio
 from demo.intake import MAX_JUMP_SECONDS, Frame, Sound
 from demo.session import Session
 
@@ -29,19 +32,32 @@ LOST, STALLED = 0.02, 0.1
 """Sound this far behind the sound card's own clock, s, was lost: after an overflow, and without one."""
 CREEP = 2e-4
 """How much two clocks may differ in rate."""
+CHANNELS = (64, 32, 16, 8, 4, 2, 1)
+"""Channels that a microphone is asked for where it refuses to give all that it has; 64 at most, as the window takes."""
 
 
 class LocalSource:
-    """Camera 0 and the default microphone; each is opened again when it goes."""
+    """One camera and one microphone; each is opened again when it goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, devices: LocalDevices | None = None) -> None:
+        """Args: devices: which; the default ones where None."""
+        self._devices = devices or LocalDevices()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self, session: Session) -> None:
         """Stream both into ``session`` until closed."""
-        devices = {"camera": Camera(session, self._stop).run, "microphone": Microphone(session, self._stop).run}
-        for name, run in devices.items():
+        runs: dict[str, Callable[[], None]] = {}
+        if self._devices.camera == NONE:
+            session.set_source_state(camera="The camera is left out: reading the voice alone")
+        else:
+            wanted = self._devices.camera
+            runs["camera"] = Camera(session, self._stop, lambda: open_camera(wanted)).run
+        if self._devices.microphone == NONE:
+            session.set_source_state(microphone="The microphone is left out: reading the face alone")
+        else:
+            runs["microphone"] = Microphone(session, self._stop, self._devices.microphone).run
+        for name, run in runs.items():
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -53,13 +69,17 @@ class LocalSource:
             thread.join(3.0)
 
 
+def open_camera(wanted: str | None = None) -> Any:
+    """Return OpenCV's camera for a number, a path or a name, the default one where None; None where it is not there."""
+    number = camera_number(wanted)
+    return None if number is None else cv2.VideoCapture(number)
+
+
 class Camera:
     """Frames of an OpenCV camera, stamped right after they were grabbed."""
 
-    def __init__(
-        self, session: Session, stop: threading.Event, open_camera: Callable[[], Any] = lambda: cv2.VideoCapture(0)
-    ) -> None:
-        """Args: open_camera: gives something with OpenCV's `isOpened`, `grab`, `retrieve`, `set` and `release`."""
+    def __init__(self, session: Session, stop: threading.Event, open_camera: Callable[[], Any] = open_camera) -> None:
+        """Args: open_camera: gives None, or what has OpenCV's `isOpened`, `grab`, `retrieve`, `set` and `release`."""
         self._session = session
         self._stop = stop
         self._open = open_camera
@@ -70,11 +90,12 @@ class Camera:
         seen = False
         while not self._stop.is_set():
             camera = self._open()
-            try:
-                if camera.isOpened():
-                    seen = self._stream(camera) or seen
-            finally:
-                camera.release()
+            if camera is not None:
+                try:
+                    if camera.isOpened():
+                        seen = self._stream(camera) or seen
+                finally:
+                    camera.release()
             if self._stop.is_set():
                 return
             self._session.set_source_state(camera=CAMERA_GONE if seen else "No camera found on this machine")
@@ -102,8 +123,8 @@ class Camera:
 class Microphone:
     """Blocks of a PortAudio microphone, stamped with the time at which their first sample was recorded."""
 
-    def __init__(self, session: Session, stop: threading.Event, device: int | str | None = None) -> None:
-        """Args: device: PortAudio's number or name; its default where None."""
+    def __init__(self, session: Session, stop: threading.Event, device: str | None = None) -> None:
+        """Args: device: PortAudio's number, or a part of a name; its default where None."""
         self._session = session
         self._stop = stop
         self._device = device
@@ -115,13 +136,9 @@ class Microphone:
     def run(self) -> None:
         """Stream until stopped; a microphone that is not there or goes is tried again and again."""
         try:
-            import sounddevice
-        except OSError:
-            words = "No microphone: the PortAudio library is missing (Debian and Ubuntu: apt-get install libportaudio2)"
-            self._session.set_source_state(microphone=words)
-            return
-        except ImportError:
-            self._session.set_source_state(microphone="No microphone: the package sounddevice is missing")
+            sounddevice = portaudio()
+        except (OSError, ImportError) as error:
+            self._session.set_source_state(microphone=f"No microphone: {error}")
             return
         while not self._stop.is_set():
             try:
@@ -129,7 +146,7 @@ class Microphone:
                 words = MICROPHONE_GONE
             except (sounddevice.PortAudioError, ValueError) as error:
                 log.info("no microphone: %s", error)
-                words = "No microphone found on this machine"
+                words = f"No microphone {self._device or ''}".rstrip() + " found on this machine"
             if self._stop.is_set():
                 return
             self._session.set_source_state(microphone=words)
@@ -139,8 +156,10 @@ class Microphone:
             sounddevice._initialize()
 
     def _stream(self, sounddevice: Any) -> None:
-        info = sounddevice.query_devices(self._device, "input")
-        rate, channels = int(info["default_samplerate"]), min(2, info["max_input_channels"])
+        number = None if self._device is None else chosen_microphone(self._device, sounddevice).number
+        info = sounddevice.query_devices(number, "input")
+        rate = int(info["default_samplerate"])
+        few = FewChannels(rate)
         self._start = None
         opened = time.monotonic()
         self._heard = opened
@@ -154,11 +173,11 @@ class Microphone:
                 return
             self._session.set_source_state(microphone="")
             adc = clock.inputBufferAdcTime
-            self.take(data, now - (clock.currentTime - adc), adc, status, rate)
+            self.take(few.pick(data.T).T, now - (clock.currentTime - adc), adc, status, rate)
 
-        options: dict[str, Any] = {"samplerate": rate, "channels": channels, "device": self._device, "dtype": "float32"}
+        options: dict[str, Any] = {"samplerate": rate, "device": number, "dtype": "float32", "callback": take}
         options["latency"] = "high"  # blocks carry their own time, so that large buffers cost nothing and lose less
-        with sounddevice.InputStream(callback=take, **options) as stream:
+        with _opened(sounddevice, info["max_input_channels"], options) as stream:
             while not self._stop.wait(0.2) and stream.active and time.monotonic() < self._heard + DEAF:
                 pass
 
@@ -185,3 +204,15 @@ class Microphone:
         # block of one sample or one channel, and what then was heard was noise.
         self._session.intake.offer_sound(Sound(self._index, captured, np.array(data.T, order="C"), rate))
         self._index += len(data)
+
+
+def _opened(sounddevice: Any, there: int, options: dict[str, Any]) -> Any:
+    """Return a stream of all channels; of fewer where the device does not give what it says that it has."""
+    first, *fewer = dict.fromkeys([min(there, CHANNELS[0]), *(count for count in CHANNELS if count < there)])
+    try:
+        return sounddevice.InputStream(channels=first, **options)
+    except sounddevice.PortAudioError as error:
+        for count in fewer:
+            with contextlib.suppress(sounddevice.PortAudioError):
+                return sounddevice.InputStream(channels=count, **options)
+        raise error

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from demo.devices import LocalDevices
 from demo.intake import Frame, Sound
 from demo.session import Session
 from mmadfer.media import AudioChunk, MediaFile, VideoFrame, open_media
@@ -46,12 +47,15 @@ class Source(Protocol):
         """Stop feeding."""
 
 
-def open_source(name: str | os.PathLike[str]) -> Source:
-    """Return the source called ``name``: "local", or a file. Raises OSError or ValueError for an unreadable file."""
+def open_source(name: str | os.PathLike[str], devices: LocalDevices | None = None) -> Source:
+    """Return the source called ``name``: "local", with its ``devices``, or a file.
+
+    Raises OSError or ValueError for an unreadable file.
+    """
     if name == "local":
         from demo.local import LocalSource
 
-        return LocalSource()
+        return LocalSource(devices)
     return ClipSource(Path(name))
 
 

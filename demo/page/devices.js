@@ -2,7 +2,9 @@
 
 import { DEVICE_WORDS } from "./words.js";
 
-const SOUND = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+// As many channels as there are: the voice may be on any of them (recorder.worklet.js).
+const CHANNELS = { channelCount: { ideal: 16 } };
+const SOUND = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, ...CHANNELS };
 const PICTURE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 }, facingMode: "user" };
 
 const FAILURES = {

@@ -5,6 +5,7 @@ import { colorOf } from "./colors.js";
 import { Details } from "./details.js";
 import { Devices } from "./devices.js";
 import { FrameSender } from "./frames.js";
+import { loadStyle, notice, withCode } from "./markup.js";
 import { Reading } from "./reading.js";
 import { Results } from "./results.js";
 import { SoundSender } from "./sound.js";
@@ -15,6 +16,7 @@ import { capital, DEVICE_WORDS, notices, percent, PHASES, PRIVACY, seconds } fro
 
 const ASK_AGAIN = 1000; // ms between two questions to a server that is still loading its model
 const TROUBLE_SHOWN = 6000; // ms
+const PACE_SHOWN = 8000; // ms
 const ENDS = { refused: "unwelcome", blocked: "blocked" }; // how a connection ends that does not come back by itself
 const RUNNING = ["connecting", "loading", "asking", "full", "devices", "unreachable", "retrying", "waiting", "live"];
 
@@ -27,29 +29,12 @@ export async function mount(element) {
   await new Live(root).open();
 }
 
-// A sentence as nodes: what stands between backticks is to be typed as it is.
-function withCode(text) {
-  return text.split("`").map((piece, i) => {
-    if (i % 2 === 0) return piece;
-    const code = document.createElement("code");
-    code.textContent = piece;
-    return code;
-  });
-}
-
-function loadStyle(url) {
-  return new Promise((resolve) => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: url });
-    link.onload = link.onerror = resolve;
-    document.head.append(link);
-  });
-}
-
 class Live {
   constructor(root) {
     this.root = root;
     this.parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
-    this.facts = { states: [], faceLost: 0, camera: "", microphone: "", hidden: false, trouble: "", filled: 0, windowSeconds: 3 };
+    this.facts = { states: [], faceLost: 0, camera: "", microphone: "", filled: 0, windowSeconds: 3 };
+    Object.assign(this.facts, { hidden: false, trouble: "", channel: 0 });
     this.phase = "opening";
     this.reading = new Reading(this.parts);
     this.timeline = new Timeline(this.parts.timeline);
@@ -68,7 +53,7 @@ class Live {
     });
     this.devices = new Devices(() => this.devicesChanged(), () => this.capture());
     this.frames = new FrameSender(this.parts.video, this.connection);
-    this.sound = new SoundSender(this.connection);
+    this.sound = new SoundSender(this.connection, (channel) => this.note({ channel }));
   }
 
   async open() {
@@ -188,6 +173,7 @@ class Live {
     if (message.type === "result") this.showResult(message);
     if (message.type === "frame") this.showFrame(message);
     if (message.type === "drift") this.details.showDrift(message);
+    if (message.type === "pace") this.showPace(message);
     if (message.type === "source") this.note({ camera: message.camera ?? "", microphone: message.microphone ?? "" });
     if (message.type === "states") {
       this.note({ states: message.states, faceLost: message.faceLost, filled: message.filled });
@@ -197,6 +183,13 @@ class Live {
       clearTimeout(this.troubleTimer);
       this.troubleTimer = setTimeout(() => this.note({ trouble: "" }), TROUBLE_SHOWN);
     }
+  }
+
+  showPace(pace) {
+    this.details.setPace(pace.exact);
+    this.note({ pace });
+    clearTimeout(this.paceTimer);
+    this.paceTimer = setTimeout(() => this.note({ pace: null }), PACE_SHOWN);
   }
 
   receivedBinary({ kind, payload }) {
@@ -271,14 +264,7 @@ class Live {
     const text = JSON.stringify(lines);
     if (text === this.shownNotices) return;
     this.shownNotices = text;
-    this.parts.notices.replaceChildren(
-      ...lines.map(([tone, words]) => {
-        const item = document.createElement("li");
-        item.className = `mm-notice mm-${tone}`;
-        item.textContent = words;
-        return item;
-      }),
-    );
+    this.parts.notices.replaceChildren(...lines.map(notice));
   }
 
   enter(phase, detail) {

@@ -6,8 +6,10 @@ import { KIND } from "./connection.js";
 const MOST_BUFFERED = 4 * 1024 * 1024;
 
 export class SoundSender {
-  constructor(connection) {
+  // onChannel(channel): which of the microphone's channels is sent from now on, from 0.
+  constructor(connection, onChannel) {
     this.connection = connection;
+    this.onChannel = onChannel;
     this.context = null;
   }
 
@@ -28,8 +30,14 @@ export class SoundSender {
     await context.audioWorklet.addModule(new URL("recorder.worklet.js", import.meta.url));
     if (this.context !== context) return;
     this.clock = new SoundClock(track.getSettings().latency ?? 0);
-    this.recorder = new AudioWorkletNode(context, "recorder", { numberOfInputs: 1, numberOfOutputs: 0, channelCount: 2 });
-    this.recorder.port.onmessage = (event) => this.#send(event.data);
+    const options = { numberOfInputs: 1, numberOfOutputs: 0, channelCountMode: "max" }; // all channels, none mixed
+    const recorder = (this.recorder = new AudioWorkletNode(context, "recorder", options));
+    this.onChannel(0);
+    recorder.port.onmessage = ({ data }) => {
+      if (this.recorder !== recorder) return;
+      if (data.samples) this.#send(data);
+      else this.onChannel(data.channel);
+    };
     this.source.connect(this.recorder);
     this.announce();
     await context.resume();

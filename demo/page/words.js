@@ -39,7 +39,8 @@ export const PHASES = {
 const STATES = {
   "no face": ["warn", "No face in view"],
   "no sound": ["info", "No sound: reading the face alone"],
-  silence: ["info", "Silence: the microphone gives only zeros. Is it muted?"],
+  silence: ["info", "Silence: too quiet to hear anybody. Is the microphone muted, or far away?"],
+  "sound of another channel": ["info", "The voice comes on another channel than the first: that one is used"],
   "gap in the sound": ["info", "A piece of the sound was lost"],
 };
 
@@ -50,7 +51,8 @@ const CERTAINTY = [
   [0, "Undecided"],
 ];
 
-// The short lines under the video. `facts`: states, faceLost, filled, windowSeconds, camera, microphone, hidden, trouble.
+// The short lines under the video. `facts`: states, faceLost, filled, windowSeconds, camera, microphone, hidden, trouble,
+// pace, and channel: the one of the viewer's microphone that is sent, from 0.
 export function notices(facts) {
   const found = [];
   if (facts.trouble) found.push(["warn", facts.trouble]);
@@ -70,9 +72,19 @@ export function notices(facts) {
       found.push(STATES[state]);
     }
   }
+  if (facts.channel && !facts.microphone) found.push(["info", otherChannel(facts.channel)]);
+  if (facts.pace) found.push(["info", paceWords(facts.pace)]);
   if (facts.hidden) found.push(["info", "This tab is in the background: browsers slow its video down"]);
   return found.length ? found : [["good", "Face and voice are coming in"]];
 }
+
+// After a change of how answers are made. exactMs: time that one took which was computed whole, ms.
+const paceWords = ({ exact, exactMs }) =>
+  exact
+    ? `A whole answer takes ${exactMs.toFixed(0)} ms here: from now on every one is computed whole`
+    : `Whole answers have come late for seconds (${exactMs.toFixed(0)} ms): from now on only what is new is computed`;
+
+const otherChannel = (channel) => `The voice comes on channel ${channel + 1} of your microphone: that one is used`;
 
 // The large word and the line below it, for an answer that may not be shown as one.
 export function withoutLabel(states) {

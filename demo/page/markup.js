@@ -1,0 +1,27 @@
+// Words and styles as parts of the page.
+
+export function loadStyle(url) {
+  return new Promise((resolve) => {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: url });
+    link.onload = link.onerror = resolve;
+    document.head.append(link);
+  });
+}
+
+// A sentence as nodes: what stands between backticks is to be typed as it is.
+export function withCode(text) {
+  return text.split("`").map((piece, i) => {
+    if (i % 2 === 0) return piece;
+    const code = document.createElement("code");
+    code.textContent = piece;
+    return code;
+  });
+}
+
+// A short line below the video; tone: "good", "info" or "warn".
+export function notice([tone, words]) {
+  const item = document.createElement("li");
+  item.className = `mm-notice mm-${tone}`;
+  item.textContent = words;
+  return item;
+}
