@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mmadfer.loudness import sounding_channel
 from mmadfer.media import open_media
 from mmadfer.preprocess import resample
 
@@ -44,14 +45,22 @@ sys.stdin.readline()
 stop.set()
 thread.join()
 sounds = recorded.sounds
-np.savez(sys.argv[1], sound=np.concatenate([s.samples[0] for _, s in sounds]) if sounds else np.zeros(0),
+np.savez(sys.argv[1], sound=np.concatenate([s.samples for _, s in sounds], axis=1) if sounds else np.zeros((1, 0)),
          arrival=[a for a, _ in sounds], time=[s.time for _, s in sounds], index=[s.index for _, s in sounds],
          length=[s.samples.shape[1] for _, s in sounds], rate=[s.sample_rate for _, s in sounds])
 """
 
 
+PLACES = {  # where a virtual microphone's channels are, and on which of them somebody speaks
+    "mono": (("mono",), 0),
+    "the left of two": (("front-left", "front-right"), 0),
+    "the right of two": (("front-left", "front-right"), 1),
+    "the third of four": (("front-left", "front-right", "rear-left", "rear-right"), 2),
+}
+
+
 @contextlib.contextmanager
-def sound_server(home: Path) -> Iterator[dict[str, str]]:
+def sound_server(home: Path, places: Sequence[str]) -> Iterator[dict[str, str]]:
     """Run a sound server of its own in ``home``; gives the environment in which programs find it."""
     (home / "run").mkdir(mode=0o700, parents=True)
     (home / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
@@ -60,7 +69,7 @@ def sound_server(home: Path) -> Iterator[dict[str, str]]:
     environment.pop("PULSE_SERVER", None)
     loads = (
         "module-native-protocol-unix",
-        f"module-null-sink sink_name=fake rate={RATE} channels=1",
+        f"module-null-sink sink_name=fake rate={RATE} channels={len(places)} channel_map={','.join(places)}",
         "module-remap-source source_name=fakemic master=fake.monitor",
     )
     command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit"]
@@ -79,26 +88,30 @@ def sound_server(home: Path) -> Iterator[dict[str, str]]:
         server.wait(10)
 
 
-def write_wav(clip: Path, out: Path) -> np.ndarray:
+def write_wav(clip: Path, out: Path, channels: int, voice: int) -> np.ndarray:
+    """Write speech on channel ``voice`` of ``channels``, and return it."""
     waveform = open_media(clip).read_audio()
     assert waveform is not None
     speech = np.asarray(resample(waveform[:1], 44_100, RATE))[0, : 5 * RATE]
     with wave.open(str(out), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(RATE)
-        file.writeframes((speech.clip(-1, 1) * 32767).astype("<i2").tobytes())
+        frames = np.zeros((len(speech), channels), "<i2")
+        frames[:, voice] = (speech.clip(-1, 1) * 32767).astype("<i2")
+        file.writeframes(frames.tobytes())
     return speech
 
 
-def record(wav: Path, environment: dict[str, str], out: Path) -> Any:
+def record(wav: Path, places: Sequence[str], environment: dict[str, str], out: Path) -> Any:
     """Return what the microphone gave while ``wav`` was played."""
     command = [sys.executable, "-c", RECORDER, str(out)]
     recorder = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert recorder.stdout is not None and recorder.stdin is not None
     try:
         assert recorder.stdout.readline() == "\n", "the microphone was not opened"  # its state: nothing is wrong
-        subprocess.run(["paplay", str(wav)], env=environment, check=True, timeout=20)
+        play = ["paplay", "--no-remix", f"--channels={len(places)}", f"--channel-map={','.join(places)}", str(wav)]
+        subprocess.run(play, env=environment, check=True, timeout=20, capture_output=True)
         time.sleep(0.5)
         recorder.communicate("stop\n", timeout=20)
     finally:
@@ -106,21 +119,23 @@ def record(wav: Path, environment: dict[str, str], out: Path) -> Any:
     return np.load(out)
 
 
-def test_what_is_played_is_recorded_and_on_time(clips: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("places", "voice"), PLACES.values(), ids=PLACES.keys())
+def test_what_is_played_is_recorded_and_on_time(clips: Path, tmp_path: Path, places: Sequence[str], voice: int) -> None:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         pytest.skip(
             f"{', '.join(missing)} not installed (apt-get install pulseaudio pulseaudio-utils libasound2-plugins)"
         )
-    speech = write_wav(clips / "jfk.flac", tmp_path / "speech.wav")
+    wav, out = tmp_path / "speech.wav", tmp_path / "got.npz"
+    speech = write_wav(clips / "jfk.flac", wav, len(places), voice)
     attempts = []
     # On a machine that is busy with other things the virtual sound card itself stalls, and once stalled it may stay so:
     # each attempt has another.
     for pause in (0, 5, 10, 20, 30):
         time.sleep(pause)
         try:
-            with sound_server(tmp_path / f"home-{pause}") as environment:
-                attempts.append(complaints(record(tmp_path / "speech.wav", environment, tmp_path / "got.npz"), speech))
+            with sound_server(tmp_path / f"home-{pause}", places) as environment:
+                attempts.append(complaints(record(wav, places, environment, out), speech, other=voice > 0))
         except (AssertionError, subprocess.SubprocessError) as error:
             attempts.append([str(error)])
         if not attempts[-1]:
@@ -128,8 +143,8 @@ def test_what_is_played_is_recorded_and_on_time(clips: Path, tmp_path: Path) -> 
     pytest.fail(f"each time: {attempts}")
 
 
-def complaints(got: Any, speech: np.ndarray) -> list[str]:
-    """Return what is wrong with a recording of ``speech``."""
+def complaints(got: Any, speech: np.ndarray, other: bool) -> list[str]:
+    """Return what is wrong with a recording of ``speech``, which came on another channel than the first or not."""
     rate = int(got["rate"][0])
     found = []
     drift = np.abs(got["time"] - got["time"][0] - got["index"] / rate).max()
@@ -140,7 +155,10 @@ def complaints(got: Any, speech: np.ndarray) -> list[str]:
     pace = got["length"].sum() / rate / (got["arrival"][-1] - got["arrival"][0] + got["length"][-1] / rate)
     if abs(pace - 1) > 0.05:
         found.append(f"sound came at {pace:.3f} of real time")
-    heard = np.asarray(resample(got["sound"][np.newaxis].astype(np.float32), rate, RATE))[0]
+    chosen = sounding_channel(got["sound"], rate)
+    if (chosen > 0) != other:
+        found.append(f"channel {chosen} of {len(got['sound'])} was taken for the voice")
+    heard = np.asarray(resample(got["sound"][chosen : chosen + 1].astype(np.float32), rate, RATE))[0]
     if (likeness := best_correlation(heard, speech)) < 0.9:
         found.append(f"what was recorded resembles what was played by {likeness:.2f} only")
     return found

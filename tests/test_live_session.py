@@ -187,6 +187,41 @@ def test_the_spectrogram_that_is_sent_is_the_models_own(clips: Path) -> None:
     np.testing.assert_array_equal(columns, wanted)
 
 
+def columns_of(feed: SpectrogramFeed, waveform: np.ndarray) -> np.ndarray:
+    got = []
+    for index in range(0, waveform.shape[1], 512):
+        if message := feed.push(Sound(index, index / RATE, waveform[:, index : index + 512], RATE)):
+            got.append(np.frombuffer(message[HEADER.size :], np.uint8).reshape(-1, 128))
+    return np.concatenate(got)
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_the_picture_of_the_voice_shows_the_channel_that_the_model_hears(clips: Path, channels: int) -> None:
+    waveform = open_media(clips / "jfk.flac").read_audio()
+    assert waveform is not None
+    voice = waveform[:1, : 4 * RATE]
+    wanted = columns_of(SpectrogramFeed(InputSpec(), RATE), voice)
+    for place in range(channels):
+        spread = np.full((channels, voice.shape[1]), 1e-6, np.float32)
+        spread[place] = voice
+        got = columns_of(SpectrogramFeed(InputSpec(), RATE), spread)
+        same = (got == wanted).all(axis=1)
+        assert same[100:].all(), f"channel {place + 1}: {np.flatnonzero(~same)[-1]} of {len(same)} columns are others"
+
+
+def test_sound_whose_channels_change_goes_on() -> None:
+    session, sent = Session(InputSpec(image_size=112)), []
+    session.send = lambda *messages, slot=None: sent.extend(messages)  # type: ignore[assignment, misc]
+    index = 0
+    for channels in (1, 2, 1, 6):
+        for _ in range(20):
+            samples = np.full((channels, 512), 0.1, np.float32)
+            session.on_sound(Sound(index, index / RATE, samples, RATE))
+            index += 512
+    session.stop()
+    assert sum(isinstance(message, bytes) for message in sent) >= 4
+
+
 async def told_about_a_face(clip: Path) -> tuple[list[dict], Session]:
     """Send a clip's first frames as JPEG and return what the page is told."""
     session = Session(InputSpec(image_size=112))
