@@ -12,10 +12,14 @@ from typing import Any
 
 from mmadfer.score_worker import Job, ScoreWorker
 
+_log = logging.getLogger(__name__)
+
 _CORES_PER_WORKER = 4
 """Of a worker without a GPU, where the user does not say: decoding and faces keep one busy, the model the rest."""
 _OBJECT_STORE = 128 << 20
 """Memory that Ray's processes share, bytes: only answers pass through it, never a video."""
+
+_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,40 @@ def cluster(ray: Any, address: str | None) -> Iterator[None]:
     if address is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         # "local", for RAY_ADDRESS in the environment must not send anybody's videos to another machine's workers.
-        ray.init("local", num_cpus=cores, include_dashboard=False, object_store_memory=_OBJECT_STORE, **quiet)
+        _start(ray, num_cpus=cores, object_store_memory=_OBJECT_STORE, **quiet)
     else:
         ray.init(address, **quiet)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(ray: Any, **settings: Any) -> None:
+    """Start a cluster on this machine; where that takes Ray too long, once more. Raises OSError after several times."""
+    for _ in range(_STARTS):
+        with _TooSlow():
+            ray.init("local", include_dashboard=False, **settings)
+            return
+        _log.warning("Ray did not start in time, for this machine is busy")
+        ray.shutdown()
+    raise OSError(
+        f"Ray did not start in time, {_STARTS} times: this machine is too busy. Try again when it is quieter, or score "
+        "without --out, which needs no Ray"
+    )
+
+
+class _TooSlow:
+    """Passes over what Ray raises where one of its processes is not up after 15 s: a bare Exception, and no kind of it.
+
+    See https://github.com/ray-project/ray/issues/65983.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        return kind is Exception
 
 
 def share(nodes: Sequence[Mapping[str, Any]], workers: int | None, device: str) -> Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -170,6 +171,33 @@ def test_a_clip_that_ends_its_worker_is_given_up(weights, clips, tmp_path, monke
 def test_a_worker_that_cannot_start_says_why(tmp_path):
     worker = ScoreWorker(Job(str(tmp_path / "nothing.pth"), "pytorch", "cpu", "fp32", 1.0))
     assert "nothing.pth" in worker({"key": "k", "name": "a", "path": "a"})["useless"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "outcome"),
+    [
+        ([Exception("The current node timed out"), Exception("again"), None], None),
+        ([Exception("The current node timed out")] * 3, "Ray did not start in time, 3 times: this machine is too busy"),
+        ([ValueError("no such setting")], "no such setting"),
+    ],
+)
+def test_a_busy_machine_gets_another_try(errors, outcome):
+    tries = iter(errors)
+
+    class Ray:
+        is_initialized = staticmethod(lambda: False)
+        shutdown = staticmethod(lambda: None)
+
+        @staticmethod
+        def init(*_, **__):
+            if error := next(tries):
+                raise error
+
+    with contextlib.ExitStack() as stack:
+        if outcome:
+            stack.enter_context(pytest.raises((OSError, ValueError), match=outcome))
+        stack.enter_context(ray_pool.cluster(Ray, None))
+    assert not list(tries)
 
 
 @pytest.mark.parametrize(
