@@ -33,6 +33,7 @@ TOOLS = (
     "rm",
     "sh",
     "touch",
+    "true",
     "uname",
 )
 THERE = ["libGL.so.1", "libEGL.so.1", "libGLESv2.so.2", "libglib-2.0.so.0", "libportaudio.so.2", "libatomic.so.1"]
