@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -227,38 +228,42 @@ def test_a_broken_detector_file_is_told_in_words_and_the_librarys_own_stay():
     assert not CHATTER.search(done.stderr)
 
 
+WITH = ("--hop", "2", "--backend", "pytorch")
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "predicting": (
-        "mmadfer.predict",
-        "CLIP",
-        "--csv",
-        "OUT/answers.csv",
-        "--weights",
-        "starter",
-        "--backend",
-        "pytorch",
-    ),
-    "scoring": (
-        "mmadfer.predict",
-        "SET",
-        "--out",
-        "OUT/scores.parquet",
-        "--weights",
-        "starter",
-        "--backend",
-        "pytorch",
-    ),
+    "predicting": ("mmadfer.predict", "CLIP", "--csv", "OUT/answers.csv", *WITH),
+    "scoring": ("mmadfer.predict", "SET", "--out", "OUT/scores.parquet", *WITH),
     "preparing": ("train.prepare", "folder", "SET", "--out", "OUT/prepared", "--workers", "2"),
 }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_commands_that_look_for_faces_are_quiet(name, clips, tmp_path):
-    clip = clips / "derived_asl_sorry_jfk_2s_48k.mp4"
+def test_commands_that_look_for_faces_are_quiet(name, tmp_path):
     for label in ("anger", "happiness"):
-        trees.put(clip, tmp_path / f"own/{label}/0.mp4")
-    places = {"CLIP": str(clip), "SET": str(tmp_path / "own"), "OUT": str(tmp_path)}
+        trees.put(trees.FACE, tmp_path / f"own/{label}/0.mp4")
+    places = {"CLIP": str(trees.FACE), "SET": str(tmp_path / "own"), "OUT": str(tmp_path)}
     module, *arguments = COMMANDS[name]
-    done = run("", "-m", module, *(re.sub("CLIP|SET|OUT", lambda found: places[found[0]], each) for each in arguments))
+    arguments = [re.sub("CLIP|SET|OUT", lambda found: places[found[0]], each) for each in arguments]
+    done = run("", "-m", module, *arguments, OMP_NUM_THREADS="1")  # threads that wait by spinning are slow in a crowd
     assert done.returncode == 0, done.stderr
     assert not CHATTER.search(done.stderr), done.stderr
+
+
+def test_the_live_app_is_quiet(tmp_path):
+    command = [sys.executable, "-m", "demo.live", "--source", str(trees.FACE), "--backend", "pytorch"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with (tmp_path / "told").open("w+", encoding="utf-8") as told:
+        app = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)
+        assert app.stdout
+        said = []
+        try:
+            for line in app.stdout:
+                said.append(line)
+                if line.startswith("Ready: "):
+                    app.send_signal(signal.SIGINT)
+        finally:
+            app.stdout.close()
+            app.kill()
+            app.wait()
+        told.seek(0)
+        assert any(line.startswith("Ready: ") for line in said), told.read()
+        assert not CHATTER.search(told.read())
