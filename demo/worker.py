@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from demo.answers import Answers
+from demo.pace import Pace
 from demo.protocol import Close, ProtocolError
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.postprocess import Prediction
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 IDLE_WAIT = 0.02
 CPU_NICENESS = 10
-EXACT_SHARE = 0.25
-"""Share of a hop that an exact answer may take for every answer to be one: then the step has nothing to give."""
 LEAVE_LOADING = 1.0
 """Time that the end of the app waits for a model that still warms up, s."""
 
@@ -75,10 +74,11 @@ class Worker:
     def __init__(self, load: Callable[[], Recognizer], exact: bool = False) -> None:
         """Args: load: called once, on a thread; what it raises ends up in `error`.
 
-        exact: compute every window whole instead of encoding its new frames only; so it is, too, where that is quick.
+        exact: compute every window whole, however long that takes; without it, as `Pace` chooses.
         """
         self._load = load
-        self.exact = exact
+        self._always_exact = exact
+        self._pace: Pace | None = None
         self._condition = threading.Condition()
         self._sessions: list[Session] = []
         self._answers: dict[int, Answers] = {}
@@ -94,6 +94,11 @@ class Worker:
         self._loader = threading.Thread(target=self._load_model, name="model-loader", daemon=True)
         # A thread of its own, so that torch starts a new set of worker threads for it; see `lower_priority`.
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every answer is computed whole at present, instead of encoding what is new only."""
+        return self._always_exact if self._pace is None else self._pace.exact
 
     def start(self) -> None:
         """Start loading."""
@@ -158,11 +163,13 @@ class Worker:
         if recognizer.device.startswith("cpu"):
             lower_priority()
         recognizer.warmup()
-        self.exact = self.exact or recognizer.exact_seconds <= EXACT_SHARE * recognizer.spec.hop_seconds
+        pace = Pace(recognizer.spec.hop_seconds, self._always_exact)
+        pace.saw_exact(recognizer.exact_seconds)
+        self._pace = pace
         self.recognizer = recognizer
         self.loaded.set()
         while not self._stopped:
-            self._serve_next(recognizer)
+            self._serve_next(recognizer, pace)
 
     def _fail(self, error: Exception) -> None:
         """Note that there is no model any more, and hang up, so that every page asks again and is told why."""
@@ -174,18 +181,20 @@ class Worker:
         for session in sessions:
             session.on_error(ProtocolError(f"The model has failed: {error}", Close.TRY_LATER))
 
-    def _serve_next(self, recognizer: Recognizer) -> None:
+    def _serve_next(self, recognizer: Recognizer, pace: Pace) -> None:
         with self._condition:
             self._condition.wait_for(lambda: self._stopped or self._sessions)
             waiting = list(self._sessions)
         for session in waiting:
             answers = self._answers_of(recognizer, session)
+            answers.exact = pace.exact
             window = session.window()
             if window is not None and answers.is_due(window) and not self._stopped:
                 self._rotate(session)
-                self._answer(answers, session, window)
+                if self._answer(answers, session, window):
+                    self._keep_pace(pace, answers)
                 return
-        if not self._check_drift(waiting):
+        if not self._check_drift(waiting, pace):
             time.sleep(IDLE_WAIT)
 
     def _answers_of(self, recognizer: Recognizer, session: Session) -> Answers:
@@ -201,7 +210,8 @@ class Worker:
                 self._sessions.remove(session)
                 self._sessions.append(session)
 
-    def _answer(self, answers: Answers, session: Session, window: Window) -> None:
+    def _answer(self, answers: Answers, session: Session, window: Window) -> bool:
+        """Answer ``window``, or say that it has no answer; return which."""
         try:
             session.publish(answers.answer(window))
         except (ValueError, RuntimeError) as error:
@@ -209,20 +219,40 @@ class Worker:
             log.exception("no answer for session %d", session.number)
             words = f"The model failed on the newest window: {error}"
             session.send({"type": "trouble", "message": words}, slot="trouble")
+            return False
+        return True
 
-    def _check_drift(self, sessions: list[Session]) -> bool:
-        """Use the pause for one exact pass where one waits; return whether there was one."""
+    def _check_drift(self, sessions: list[Session], pace: Pace) -> bool:
+        """Use the pause for an exact pass, where one waits or would tell what it takes; return whether there was one."""
         for session in sessions:
             answers = self._answers.get(session.number)
+            if answers is None:
+                continue
+            if pace.wants_measure():
+                answers.ask_check()
             try:
-                drift = answers.check_drift() if answers else None
+                drift = answers.check_drift()
             except (ValueError, RuntimeError):  # as in `_answer`; the check comes again, after further steps
                 log.exception("no exact pass for session %d", session.number)
                 return True
             if drift is not None:
                 session.send({"type": "drift", **asdict(drift)}, slot="drift")
+                self._keep_pace(pace, answers)
                 return True
         return False
+
+    def _keep_pace(self, pace: Pace, answers: Answers) -> None:
+        """Take in how long the newest pass took, and say so where answers are given in another way from now on."""
+        with self._condition:
+            sessions = list(self._sessions)
+        if not answers.was_exact:
+            pace.saw_step(answers.seconds)
+        elif pace.saw_exact(answers.seconds, len(sessions)):
+            way = "computed whole" if pace.exact else "given by the step"
+            log.info("an exact answer took %.0f ms: from now on answers are %s", 1000 * answers.seconds, way)
+            message = {"type": "pace", "exact": pace.exact, "exactMs": round(1000 * answers.seconds, 1)}
+            for session in sessions if answers.has_step else ():
+                session.send(message, slot="pace")
 
 
 def lower_priority() -> None:

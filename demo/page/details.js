@@ -19,7 +19,14 @@ export class Details {
 
   setModel({ description, exact }) {
     this.cells.engine.textContent = description;
-    if (exact) this.cells.drift.textContent = "every answer is computed whole";
+    this.setPace(exact);
+  }
+
+  // Whether every answer is computed whole from now on, or quickly, from what is new in it.
+  setPace(exact) {
+    if (exact === this.exact) return;
+    this.exact = exact;
+    this.cells.drift.textContent = exact ? "every answer is computed whole" : "not compared yet";
   }
 
   showResult({ modelMs, counters }) {
