@@ -36,6 +36,8 @@ class Case:
     ends: str = "live"
     path: str = "/"
     tls: bool = False
+    listen: str = ""
+    """Further words of nginx's `listen`."""
     words: str = ""
     """What the page has to say, where it cannot work."""
 
@@ -64,6 +66,7 @@ CASES = {
     "TLS, and only the upgrade": Case(location(UPGRADE), tls=True),
     "TLS, and nothing else": Case(location(), "blocked", tls=True, words=NO_UPGRADE),
     "TLS and a path": Case(location(UPGRADE, FULL_HOST, path="/a/b/", target=OFF), path="/a/b/", tls=True),
+    "HTTP/2": Case(location(UPGRADE, FULL_HOST), tls=True, listen="http2"),
     "a name without TLS": Case(location(UPGRADE, FULL_HOST), "insecure", words="https"),
 }
 
@@ -87,7 +90,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     tls, servers, addresses = certificate(folder, NAME), [], {}
     for name, case in CASES.items():
         port = free_port()
-        listen = f"listen 127.0.0.1:{port} ssl; {tls}" if case.tls else f"listen 127.0.0.1:{port};"
+        listen = f"listen 127.0.0.1:{port} ssl {case.listen}; {tls}" if case.tls else f"listen 127.0.0.1:{port};"
         servers.append(f"server {{ {listen} {case.location.replace('UPSTREAM', upstream)} }}")
         host = NAME if case.tls or case.ends == "insecure" else "127.0.0.1"
         addresses[name] = f"http{'s' if case.tls else ''}://{host}:{port}{case.path}"
