@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import itertools
 import logging
 import os
 import pathlib
@@ -14,21 +15,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import av
 import numpy as np
 
 from mmadfer.audio_buffer import JITTER
+from mmadfer.container import open_container
+from mmadfer.decoding import Decoded
+from mmadfer.names import shown
+from mmadfer.picture_track import PictureTrack
 from mmadfer.pictures import Picture, open_picture
-from mmadfer.sound_format import SoundFormat
+from mmadfer.sound_track import SoundTrack
 from mmadfer.timeline import Timeline, read_timeline
-from mmadfer.tracks import decode, first_frame, frame_rgb, open_container, pixel_shape, tracks
+from mmadfer.tracks import decode, first_frame, tracks
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_FILL = 60.0
-"""Holes in the sound up to this, s, are filled with silence where it is read whole; beyond, it is closed up."""
+"""Where sound is read whole, longer times in which no track of the file holds anything, s, are closed up."""
+_NEAR = 1.0
+"""Picture and sound begin and end within this, s, of each other."""
 _HEADER_SLACK = 1.5
 """A header's duration is taken where it differs from what the packets say by less than so many frames."""
 _USUAL_FPS = 25.0
+_FILM = 3
+"""So many JPEG pictures, one behind the other, are a film."""
+_USUAL_ERROR = 3.0
+"""A header's frame rate is wrong where it differs from that of the packets by this factor."""
+_MISSING = 0.5
+"""So much more, s, in a header than there is tells of a file that was cut short."""
+_TELL_LENGTH = frozenset(("aiff", "asf", "au", "avi", "caf", "flac", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2",
+    "mxf", "rm", "w64", "wav", "wtv"))  # fmt: skip
+"""Formats whose header says how long they are; with others that is a guess by their size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +90,6 @@ class MediaFile:
     video_track: int = -1
     """Index of the track that is read; -1 without video, and of pictures."""
     audio_track: int = -1
-    pixel_shape: float = 1.0
-    """Width of the video's stored pixels, in heights of them."""
     timeline: Timeline = field(default_factory=Timeline)
     """The file's clock."""
     picture: Picture | None = None
@@ -96,7 +111,8 @@ class MediaFile:
     def read_audio(self) -> np.ndarray | None:
         """Return the whole sound `(channels, samples)` float32 from its first sample on; None where there is none.
 
-        Holes in it are silence, so that sample n lies n / sample_rate after the first; all but those of minutes.
+        Holes in it are silence, so that sample n lies n / sample_rate after the first; but minutes in which the file
+        holds nothing at all are left out.
         """
         first = next(self.audio(), None)
         return None if first is None else self.read_span(first[0])
@@ -129,9 +145,9 @@ class MediaFile:
             time = max(stamp, start)
             if origin is None:
                 origin = time if time - start <= JITTER else start
+            if end is None:
+                origin += self._closed(origin + laid / rate, time)
             ahead = round((time - origin) * rate) - laid
-            if ahead > _LONGEST_FILL * rate:
-                origin, ahead = origin + ahead / rate, 0
             if ahead > slack:
                 yield np.zeros((self.channels, ahead), np.float32)
                 laid += ahead
@@ -139,6 +155,13 @@ class MediaFile:
                 waveform = waveform[:, -ahead:]
             yield waveform
             laid += waveform.shape[1]
+
+    def _closed(self, before: float, after: float) -> float:
+        """Return how much of the time between two pieces of sound, s, the whole file is empty for long."""
+        if after - before < _LONGEST_FILL:
+            return 0.0
+        holes = [(a, b) for a, b in self.timeline.holes if b - a > _LONGEST_FILL]
+        return sum(b - a for a, b in holes if before - _NEAR < a and b < after + _NEAR)
 
     def packets(self) -> Iterator[VideoFrame | AudioChunk]:
         """Yield frames and pieces of sound by their times; a piece of sound comes before a frame of its time."""
@@ -151,37 +174,16 @@ class MediaFile:
             return
         if not self.has_video:
             return
-        latest = -1.0
-        for time, frame in decode(self.path, self.video_track, self.timeline):
-            if time is None:  # a stream without time stamps, such as raw H.264
-                time = 0.0 if latest < 0 else latest + 1.0 / (self.fps or _USUAL_FPS)
-            if time > latest:  # broken files repeat time stamps or go back
-                latest = time
-                yield VideoFrame(time, frame_rgb(frame, self.pixel_shape))
+        track = PictureTrack(shown(self.path), self.fps or _USUAL_FPS)
+        for time, rgb in track.pictures(decode(self.path, self.video_track, self.timeline)):
+            yield VideoFrame(time, rgb)
 
     def _audio_chunks(self) -> Iterator[AudioChunk]:
         if not self.has_audio:
             return
-        form = SoundFormat(self.sample_rate, self.channels)
-        expected, told = 0.0, False
-        for time, frame in decode(self.path, self.audio_track, self.timeline):
-            if form.changes_at(frame) and not told:
-                told = True
-                _log.warning(
-                    "%s: the sound's format changes at %.2f s; the rest is converted to %d Hz",
-                    self.path, expected, self.sample_rate,
-                )  # fmt: skip
-            waveform = form.push(frame)
-            # Once the format has changed, a stream without a container stamps what follows by the first rate, and a
-            # converter holds some back: the samples tell the time, unless there is a hole.
-            if time is not None and (not told or time - expected > JITTER):
-                expected = time
-            if waveform.shape[1]:
-                yield AudioChunk(expected, waveform, self.sample_rate)
-                expected += waveform.shape[1] / self.sample_rate
-        rest = form.flush()
-        if rest.shape[1]:
-            yield AudioChunk(expected, rest, self.sample_rate)
+        track = SoundTrack(shown(self.path), self.sample_rate, self.channels, self.timeline.counted)
+        for time, waveform in track.pieces(decode(self.path, self.audio_track, self.timeline)):
+            yield AudioChunk(time, waveform, self.sample_rate)
 
 
 def open_media(path: str | os.PathLike[str]) -> MediaFile:
@@ -217,17 +219,19 @@ def _picture_file(path: pathlib.Path, picture: Picture) -> MediaFile:
 
 
 def _is_motion_jpeg(path: pathlib.Path, picture: Picture) -> bool:
-    """Return whether a file that begins with a JPEG picture is a film of such."""
+    """Return whether a file that begins with a JPEG picture is a film of such; photos may hold a second one."""
     if picture.format != "JPEG":
         return False
     try:
         with open_container(path) as container:
-            return bool(container.format.name == "mjpeg")
-    except ValueError:
+            film = container.format.name == "mjpeg"
+            count = sum(1 for packet in itertools.islice(container.demux(), _FILM) if packet.size) if film else 0
+    except (ValueError, av.error.FFmpegError):
         return False
+    return count >= (2 if path.suffix.lower() in (".mjpeg", ".mjpg") else _FILM)
 
 
-def _first_that_decodes(path: pathlib.Path, container: Any, kind: Any) -> tuple[Any, Any] | None:
+def _first_that_decodes(path: pathlib.Path, container: Any, kind: Any) -> tuple[Any, Decoded] | None:
     """Return (track, its first frame) of the best track of ``kind`` that can be decoded; None where none can."""
     for stream in tracks(container, kind):
         frame = first_frame(path, stream.index)
@@ -237,37 +241,37 @@ def _first_that_decodes(path: pathlib.Path, container: Any, kind: Any) -> tuple[
 
 
 def _media_file(
-    path: pathlib.Path, container: Any, video: tuple[Any, Any] | None, sound: tuple[Any, Any] | None
+    path: pathlib.Path, container: Any, video: tuple[Any, Decoded] | None, sound: tuple[Any, Decoded] | None
 ) -> MediaFile:
-    found = [track[0] for track in (video, sound) if track is not None]
-    timeline = read_timeline(container, found)
-    _tell(path, timeline)
-    stream, picture = video or (None, None)
-    track, heard = sound or (None, None)
-    shape = pixel_shape(stream) if stream is not None else 1.0
-    height, width = frame_rgb(picture, shape).shape[:2] if picture is not None else (0, 0)
-    fps = _fps(stream, timeline) if stream is not None else 0.0
-    return MediaFile(
+    timeline = read_timeline(container, [track for track in (video, sound) if track is not None])
+    fps, height, width = 0.0, 0, 0
+    if video is not None:
+        fps = _fps(video[0], timeline)
+        height, width = PictureTrack(shown(path), fps).rgb(video[1]).shape[:2]
+    file = MediaFile(
         path=path,
         duration=_duration(container, timeline, fps),
-        has_video=stream is not None,
-        has_audio=track is not None,
+        has_video=video is not None,
+        has_audio=sound is not None,
         fps=fps,
         width=width,
         height=height,
-        sample_rate=heard.sample_rate if heard is not None else 0,
-        channels=heard.layout.nb_channels if heard is not None else 0,
-        video_track=stream.index if stream is not None else -1,
-        audio_track=track.index if track is not None else -1,
-        pixel_shape=shape,
+        sample_rate=sound[1].frame.sample_rate if sound is not None else 0,
+        channels=sound[1].frame.layout.nb_channels if sound is not None else 0,
+        video_track=video[0].index if video is not None else -1,
+        audio_track=sound[0].index if sound is not None else -1,
         timeline=timeline,
     )
+    _tell(file, container)
+    return file
 
 
 def _fps(stream: Any, timeline: Timeline) -> float:
     # Without stamps there is nothing to average: then what the stream's own header says holds, or ffmpeg's 25.
-    rate = stream.average_rate if timeline.end is not None else stream.guessed_rate
-    return float(rate or stream.guessed_rate or 0)
+    rates = (stream.average_rate, stream.guessed_rate) if timeline.end is not None else (stream.guessed_rate,)
+    rate = float(next(filter(None, rates), 0.0))
+    seen = timeline.rate or rate
+    return rate if seen / _USUAL_ERROR < rate < seen * _USUAL_ERROR else seen  # some headers name their clock's ticks
 
 
 def _duration(container: Any, timeline: Timeline, fps: float) -> float:
@@ -278,8 +282,17 @@ def _duration(container: Any, timeline: Timeline, fps: float) -> float:
     return header if header and near else max(0.0, timeline.end)
 
 
-def _tell(path: pathlib.Path, timeline: Timeline) -> None:
+def _tell(file: MediaFile, container: Any) -> None:
+    name, timeline = shown(file.path), file.timeline
     for time in timeline.restarts:
-        _log.warning("%s: its clock starts anew at %.2f s; what follows is read as going on from there", path, time)
+        _log.warning("%s: its clock starts anew at %.2f s; what follows is read as going on from there", name, time)
     for begin, end in timeline.holes:
-        _log.warning("%s: its clock jumps from %.2f s to %.2f s, with nothing between", path, begin, end)
+        _log.warning("%s: its clock jumps from %.2f s to %.2f s, with nothing between", name, begin, end)
+    header = (container.duration or 0) / 1e6
+    if container.format.name in _TELL_LENGTH and not timeline.restarts and header > file.duration + _MISSING:
+        _log.warning(
+            "%s: its header says %.2f s, and what is there ends at %.2f s; is it cut short?",
+            name,
+            header,
+            file.duration,
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 UPRIGHT = 1
@@ -34,13 +36,24 @@ def upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
 
 def of_display_matrix(matrix: bytes) -> int:
     """Return the EXIF number of a video's display matrix, nine int32; odd angles go to the nearest quarter turn."""
-    values = np.frombuffer(matrix, np.int32)
-    if len(values) != 9:
-        return UPRIGHT
-    a, b, c, d = (int(values[k]) for k in (0, 1, 3, 4))
+    (a, b), (c, d) = _corner(matrix)
     straight = abs(a) + abs(d) >= abs(b) + abs(c)
     signs = ((_sign(a), 0), (0, _sign(d))) if straight else ((0, _sign(b)), (_sign(c), 0))
     return _BY_MATRIX.get(signs, UPRIGHT)
+
+
+def tilt(matrix: bytes) -> float:
+    """Return by how much a display matrix turns pictures beyond what `of_display_matrix` says, degrees, -45 to 45."""
+    (a, b), _ = _corner(matrix)
+    if not a and not b:
+        return 0.0
+    degrees = math.degrees(math.atan2(b, a))
+    return degrees - 90 * round(degrees / 90)
+
+
+def _corner(matrix: bytes) -> tuple[tuple[int, int], tuple[int, int]]:
+    values = np.frombuffer(matrix, np.int32) if len(matrix) == 36 else np.zeros(9, np.int32)
+    return (int(values[0]), int(values[1])), (int(values[3]), int(values[4]))
 
 
 def of_turn(degrees: float) -> int:

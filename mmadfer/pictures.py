@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from mmadfer.names import shown
 from mmadfer.orientation import UPRIGHT, upright
+
+_log = logging.getLogger(__name__)
 
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """What is read, by Pillow's names; its other readers include one that takes MPEG videos for pictures."""
@@ -21,7 +25,8 @@ _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 _STILL_SECONDS = 0.04
 _DEFAULT_DELAY, _SHORTEST_DELAY = 0.1, 0.011
 """Browsers show pictures of an animation with a delay below the second, s, for the first."""
-_ORIENTATION = 0x0112
+_ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 274, 258, 262
+"""Tags of TIFF and EXIF."""
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 """What Pillow raises on damaged files; it calls a broken PNG a SyntaxError."""
 
@@ -40,12 +45,14 @@ class Picture:
     """Pillow's name of it."""
     frames: int
     """1 for a still; of an animation the number of its pictures."""
+    first: int = 0
+    """Number of the first that is shown; PNG may hold one for programs that do not know animations."""
 
     def read(self) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (time in s, `(height, width, 3)` uint8), upright. Raises ValueError in one sentence where damaged."""
         time = 0.0
         with _refusing(self.source), _opened(self.source) as image:
-            for index in range(self.frames):
+            for index in range(self.first, self.first + self.frames):
                 if index:
                     image.seek(index)
                 yield time, to_rgb(image)
@@ -58,7 +65,7 @@ class Picture:
             return _STILL_SECONDS
         total = 0.0
         with _refusing(self.source), _opened(self.source) as image:
-            for index in range(self.frames):
+            for index in range(self.first, self.first + self.frames):
                 image.seek(index)
                 image.load()  # some formats know the delay only then
                 total += _delay(image)
@@ -73,11 +80,16 @@ def open_picture(path: str | os.PathLike[str]) -> Picture | None:
     with open(path, "rb") as file:
         head = file.read(32)
     if head[4:12] in (b"ftypheic", b"ftypheix", b"ftyphevc") and "HEIF" not in _formats():
-        raise ValueError(f"{os.fspath(path)} is a HEIC picture: pip install pi-heif, or save it as JPEG")
+        raise ValueError(f"{shown(path)} is a HEIC picture: pip install pi-heif, or save it as JPEG")
     try:
         with _opened(path) as image:
-            animated = image.format in _ANIMATED
-            return Picture(path, image.format or "", getattr(image, "n_frames", 1) if animated else 1)
+            count = getattr(image, "n_frames", 1)
+            if image.format == "TIFF" and count > 1:
+                _log.warning("%s: the first of its %d pages is read", shown(path), count)
+            if image.format not in _ANIMATED:
+                return Picture(path, image.format or "", 1)
+            hidden = int(count > 1 and getattr(image, "default_image", False))
+            return Picture(path, image.format, count - hidden, hidden)
     except UnidentifiedImageError:
         return None
     except UNREADABLE as error:
@@ -100,10 +112,10 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     """
     image.load()
     orientation = orientation_of(image)
+    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+        raise ValueError("its numbers have no known black and white; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
-        rgb = np.repeat(_from_wide(np.asarray(image))[..., None], 3, axis=2)
-    elif image.mode == "F":
-        raise ValueError("its numbers are fractions of no known black and white; save it with 8 or 16 bits")
+        rgb = np.repeat(_from_wide(image)[..., None], 3, axis=2)
     else:
         rgb = np.asarray(_over_white(image) if image.has_transparency_data else image.convert("RGB"))
     return np.ascontiguousarray(upright(rgb, orientation))
@@ -118,11 +130,26 @@ def orientation_of(image: Image.Image) -> int:
     return value if value in range(1, 9) else UPRIGHT
 
 
-def _from_wide(values: np.ndarray) -> np.ndarray:
+def _from_wide(image: Image.Image) -> np.ndarray:
     """Return grey of 16 bits, which Pillow keeps in several types, as 8 bits."""
+    values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 0xFFFF:
         raise ValueError("its numbers go beyond 16 bits; save it with 8 or 16 bits")
-    return (values.astype(np.uint32) >> 8).astype(np.uint8)
+    if image.format == "TIFF":
+        values = _as_tiff_means(image, values)
+    grey = (values >> 8).astype(np.uint8)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey[values == clear] = 255
+    return grey
+
+
+def _as_tiff_means(image: Image.Image, values: np.ndarray) -> np.ndarray:
+    """Return grey of up to 16 bits as of 16, with white as the greatest number; Pillow passes both by."""
+    tags = getattr(image, "tag_v2", {})
+    bits = max(tags.get(_BITS_PER_SAMPLE, (16,)))
+    values = values << (16 - bits) if bits < 16 else values
+    return 0xFFFF - values if tags.get(_PHOTOMETRIC) == 0 else values
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -158,5 +185,5 @@ def _refusing(source: str | os.PathLike[str] | BinaryIO) -> Iterator[None]:
 
 
 def _sentence(source: str | os.PathLike[str] | BinaryIO, error: Exception) -> ValueError:
-    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the picture"
+    name = shown(source) if isinstance(source, str | os.PathLike) else "the picture"
     return ValueError(f"{name} cannot be read as a picture ({error}); is it damaged or cut short?")

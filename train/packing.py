@@ -28,7 +28,13 @@ from mmadfer.orientation import UPRIGHT
 from mmadfer.pictures import orientation_of, read_picture
 from mmadfer.preprocess import resample
 
-_WARNERS = {"mmadfer.tracks": "damaged parts", "mmadfer.media": "odd clock or format"}
+_WARNERS = {
+    "mmadfer.tracks": "damaged parts",
+    "mmadfer.media": "odd clock or format",
+    "mmadfer.picture_track": "odd clock or format",
+    "mmadfer.sound_track": "odd clock or format",
+    "mmadfer.pictures": "odd clock or format",
+}
 """Who warns of what, and the kind of the finding."""
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, av.FFmpegError)
 """What reading a damaged file may raise; Pillow calls a broken PNG a SyntaxError."""
