@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -93,6 +94,7 @@ def build(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         target = EngineFolder(Path(temporary) / "engine", key, graphs.spec, graphs.config, graphs.info)
         target.path.mkdir()
+        shutil.copyfile(graphs.probe, target.probe)
         for part in PARTS:
             network = _Network(getattr(graphs, part), part, graphs.spec.num_frames)
             built = _build_one(trt, network, key, _monitor(trt, part, progress, stop))

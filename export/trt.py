@@ -15,6 +15,7 @@ from export import builder
 from export.parity import compare
 from export.timing import measure
 from mmadfer import cli, engine, storage, weights
+from mmadfer.backends.proof import Unproven
 from mmadfer.backends.pytorch import PyTorchBackend
 from mmadfer.backends.tensorrt import TensorRTBackend
 from mmadfer.engine import PRODUCTS, EngineFolder, EngineKey
@@ -64,6 +65,9 @@ def _export(arguments: argparse.Namespace) -> int:
     _say(f"{found.path}: {sizes}")
     try:
         backend = TensorRTBackend(found)
+    except Unproven as error:
+        shutil.rmtree(found.path)
+        raise ValueError(f"{error}; it was removed") from error
     except (ImportError, OSError, ValueError) as error:
         _say(f"the engine was not run: {cli.sentence(error)}")
         return 0

@@ -9,13 +9,17 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmadfer import checksums
 from mmadfer.checkpoint import sha256
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.probe import FILE as PROBE
+from mmadfer.probe import Reference
 
-FORMAT = "mmadfer-engine-2"
+FORMAT = "mmadfer-engine-3"
 """Version of the folder's layout; a reader refuses one that it does not know."""
 DESCRIPTION = "engine.json"
 PARTS = ("encoder", "head")
+_PROBE = "probe"
 PRODUCTS = {"tensorrt_rtx": "TensorRT for RTX", "tensorrt": "TensorRT"}
 """Python module -> name of the product."""
 
@@ -46,7 +50,12 @@ class EngineFolder:
     config: ModelConfig
     info: WeightsInfo
     checksums: dict[str, str] = field(default_factory=dict, compare=False)
-    """Part -> SHA-256 of its engine, as recorded; empty until the folder has been read."""
+    """Part, or "probe" -> SHA-256 of its file, as recorded; empty until the folder has been read."""
+
+    @property
+    def probe(self) -> Path:
+        """The file with the model's own answer to the probe."""
+        return self.path / PROBE
 
     def file(self, part: str) -> Path:
         """Return the engine of ``part`` ("encoder" or "head")."""
@@ -57,25 +66,32 @@ class EngineFolder:
 
         Raises FileNotFoundError where it is missing, ValueError where it is damaged.
         """
-        if not self.file(part).is_file():
-            raise FileNotFoundError(f"{self.file(part)} is missing; build the engine again with python -m export.trt")
-        data = self.file(part).read_bytes()
-        if hashlib.sha256(data).hexdigest() != self.checksums.get(part):
-            raise ValueError(
-                f"{self.file(part)} is damaged or cut short; build the engine again with python -m export.trt"
-            )
+        return self._checked(self.file(part), part)
+
+    def reference(self) -> Reference:
+        """Return the model's own answer to the probe. Raises as `load` does."""
+        self._checked(self.probe, _PROBE)
+        return Reference.load(self.probe)
+
+    def _checked(self, file: Path, name: str) -> bytes:
+        if not file.is_file():
+            raise FileNotFoundError(f"{file} is missing; build the engine again with python -m export.trt")
+        data = file.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self.checksums.get(name):
+            raise ValueError(f"{file} is damaged or cut short; build the engine again with python -m export.trt")
         return data
 
     def describe(self) -> None:
-        """Write the description into the folder; the engines must lie there already. Raises OSError."""
+        """Write the description into the folder; engines and probe must lie there already. Raises OSError."""
         values = {
             "format": FORMAT,
             "key": dataclasses.asdict(self.key),
             "spec": self.spec.to_json(),
             "config": self.config.to_json(),
             "info": self.info.to_json(),
-            "sha256": {part: sha256(self.file(part)) for part in PARTS},
+            "sha256": {part: sha256(self.file(part)) for part in PARTS} | {_PROBE: sha256(self.probe)},
         }
+        values["digest"] = checksums.of(values)
         (self.path / DESCRIPTION).write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
@@ -91,6 +107,8 @@ def peek(folder: str | os.PathLike[str]) -> EngineFolder:
         values = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             raise ValueError(f"its format is {values['format']}, expected {FORMAT}")
+        if values.pop("digest") != checksums.of(values):
+            raise ValueError("it is damaged")
         key = values["key"] | {"compute_capabilities": tuple(values["key"]["compute_capabilities"])}
         return EngineFolder(
             path,
@@ -98,7 +116,7 @@ def peek(folder: str | os.PathLike[str]) -> EngineFolder:
             InputSpec.from_json(values["spec"]),
             ModelConfig.from_json(values["config"]),
             WeightsInfo.from_json(values["info"]),
-            {part: values["sha256"][part] for part in PARTS},
+            {name: values["sha256"][name] for name in (*PARTS, _PROBE)},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path / DESCRIPTION} cannot be used ({error}); build the engine again") from error
@@ -112,4 +130,5 @@ def read(folder: str | os.PathLike[str]) -> EngineFolder:
     found = peek(folder)
     for part in PARTS:
         found.load(part)
+    found.reference()
     return found

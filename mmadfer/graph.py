@@ -10,23 +10,26 @@ import hashlib
 import os
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from mmadfer import checksums
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
 from mmadfer.onnx_metadata import read_metadata
+from mmadfer.probe import FILE as PROBE
+from mmadfer.probe import Reference
 
 if TYPE_CHECKING:
     from mmadfer.model import MMADFER
 
 OPSET = 20
 """First opset with LayerNormalization and Gelu as single operators, both of which engines have fast kernels for."""
-FORMAT = "mmadfer-graph-2"
-"""Version of the graphs' inputs, outputs and metadata; a reader refuses one that it does not know."""
+FORMAT = "mmadfer-graph-3"
+"""Version of the folder: inputs, outputs and metadata of the graphs, the probe; a reader refuses an unknown one."""
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
 ENCODER_INPUTS = ("frames", "spectrogram", "kept_sum")
 ENCODER_OUTPUTS = ("cls", "audio_cls", "means", "audio_means")
@@ -77,6 +80,8 @@ class GraphFolder:
     precision: str
     fingerprint: str
     """SHA-256 over settings and weights: graphs and engines made from other weights differ in it."""
+    attempt: int = field(default=1, compare=False)
+    """1, or 2 where an engine made of the first ones gave wrong answers."""
 
     @property
     def encoder(self) -> Path:
@@ -87,6 +92,27 @@ class GraphFolder:
     def head(self) -> Path:
         """The head graph's file."""
         return self.path / "head.onnx"
+
+    @property
+    def probe(self) -> Path:
+        """The file with the model's own answer to the probe."""
+        return self.path / PROBE
+
+    def reference(self) -> Reference:
+        """Return the model's own answer to the probe. Raises OSError or ValueError where there is none."""
+        return Reference.load(self.probe)
+
+    def mark(self, file: Path) -> str:
+        """Return what tells one of the files from others of its name: its recorded SHA-256."""
+        return checksums.sums(self.path)[file.name]
+
+    def intact(self) -> bool:
+        """Return whether all files are as they were written, to the last bit."""
+        try:
+            checksums.check(self.path, whole=True)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def metadata(self) -> dict[str, str]:
         """Return what both files carry."""
@@ -121,40 +147,55 @@ def inexpressible(config: ModelConfig) -> str:
     )
 
 
-def write(model: MMADFER, folder: str | os.PathLike[str], precision: str = "fp32") -> GraphFolder:
+def write(model: MMADFER, folder: str | os.PathLike[str], precision: str = "fp32", attempt: int = 1) -> GraphFolder:
     """Write both graphs of ``model`` (on the CPU, float32) into ``folder``, which is made where it is absent.
 
-    Files appear whole or not at all. Raises ValueError for an unknown precision or a shape that graphs cannot hold,
-    OSError where writing fails, ImportError where the packages of the export extra are absent.
+    Beside them lie the model's own answer to the probe, and the SHA-256 of all files. Each file appears whole or not at
+    all. Raises ValueError for an unknown precision, a shape that graphs cannot hold or weights that give no finite
+    answers, OSError where writing fails, ImportError where the packages of the export extra are absent.
     """
     if why_not := inexpressible(model.config):
         raise ValueError(f"{why_not}; use the backend pytorch")
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision {precision!r} for graphs; choose {' or '.join(PRECISIONS)}")
+    reference = Reference.of_model(model)
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    graphs = GraphFolder(path, model.spec, model.config, model.info, precision, fingerprint(model))
+    graphs = GraphFolder(path, model.spec, model.config, model.info, precision, fingerprint(model), attempt)
+    files = [*_write_encoder(model, graphs), *_write_head(model, graphs)]
+    with tempfile.TemporaryDirectory(dir=path, prefix=f".{PROBE}.") as temporary:
+        reference.save(Path(temporary) / PROBE)
+        os.replace(Path(temporary) / PROBE, graphs.probe)
+    about = {"format": FORMAT, "fingerprint": graphs.fingerprint, "attempt": str(attempt)}
+    checksums.write(path, [*files, PROBE], about)
+    return graphs
+
+
+def _write_encoder(model: MMADFER, graphs: GraphFolder) -> list[str]:
     spec, config = model.spec, model.config
     frames = torch.zeros(min(2, spec.num_frames), 3, spec.image_size, spec.image_size)
     spectrogram = torch.zeros(1, 1, spec.mel.frames, spec.mel.bins)
     kept_sum = torch.zeros(config.depth, config.context_width)
     one = spec.num_frames == 1  # then nothing is dynamic
     new_frames = None if one else torch.export.Dim("k", min=1, max=spec.num_frames)
-    _write(
-        EncoderGraph(_converted(model, precision)),
+    return _write(
+        EncoderGraph(_converted(model, graphs.precision)),
         (frames, spectrogram, kept_sum),
         ({0: new_frames} if new_frames else None, None, None),
         (ENCODER_INPUTS, ENCODER_OUTPUTS),
         graphs.encoder,
         graphs.metadata(),
     )
-    cls, audio_cls = torch.zeros(spec.num_frames, config.width), torch.zeros(1, config.width)
-    _write(HeadGraph(model), (cls, audio_cls), None, (HEAD_INPUTS, HEAD_OUTPUTS), graphs.head, graphs.metadata())
-    return graphs
+
+
+def _write_head(model: MMADFER, graphs: GraphFolder) -> list[str]:
+    cls, audio_cls = torch.zeros(model.spec.num_frames, model.config.width), torch.zeros(1, model.config.width)
+    names = (HEAD_INPUTS, HEAD_OUTPUTS)
+    return _write(HeadGraph(model), (cls, audio_cls), None, names, graphs.head, graphs.metadata())
 
 
 def read(folder: str | os.PathLike[str]) -> GraphFolder:
-    """Return the description of the graphs in ``folder``, from the metadata of its files.
+    """Return the description of the graphs in ``folder``, whose files are as they were written.
 
     Raises FileNotFoundError where a file is missing, ValueError where one is damaged or they do not belong together.
     """
@@ -163,6 +204,15 @@ def read(folder: str | os.PathLike[str]) -> GraphFolder:
     if found[0] != found[1]:
         raise ValueError(f"encoder.onnx and head.onnx in {path} were made from different weights; export them again")
     values = found[0]
+    try:
+        about = checksums.check(path)
+        attempt = int(about["attempt"])
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; write it with python -m export.onnx") from error
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{error}; export it again") from error
+    if (about.get("format"), about.get("fingerprint")) != (FORMAT, values["fingerprint"]):
+        raise ValueError(f"the files in {path} do not belong together; export them again")
     return GraphFolder(
         path,
         InputSpec.from_json(values["spec"]),
@@ -170,6 +220,7 @@ def read(folder: str | os.PathLike[str]) -> GraphFolder:
         WeightsInfo.from_json(values["info"]),
         values["precision"],
         values["fingerprint"],
+        attempt,
     )
 
 
@@ -189,7 +240,8 @@ def _write(
     names: tuple[tuple[str, ...], tuple[str, ...]],
     path: Path,
     metadata: dict[str, str],
-) -> None:
+) -> list[str]:
+    """Write ``graph`` to ``path`` and return the names of its files: a large one has its weights beside it."""
     try:
         import onnx  # noqa: F401 - PyTorch's exporter needs it, and onnxscript
         import onnxscript  # noqa: F401
@@ -211,7 +263,10 @@ def _write(
     program.model.metadata_props.update(metadata)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
         program.save(os.path.join(temporary, path.name))
-        os.replace(os.path.join(temporary, path.name), path)
+        files = sorted(os.listdir(temporary))
+        for name in files:
+            os.replace(os.path.join(temporary, name), path.parent / name)
+    return files
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
@@ -223,4 +278,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is damaged or no ONNX file; export it again") from error
     if properties.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by this version of mmadfer; export it again")
-    return {key: properties[key] for key in ("spec", "config", "info", "precision", "fingerprint")}
+    try:
+        return {key: properties[key] for key in ("spec", "config", "info", "precision", "fingerprint")}
+    except KeyError as error:
+        raise ValueError(f"{path} is damaged: it has no {error}; export it again") from error

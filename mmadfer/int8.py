@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmadfer import storage
@@ -28,6 +28,8 @@ class Int8Encoder:
     """Of the weights it was made from, see `mmadfer.graph.fingerprint`."""
     clips: tuple[str, ...]
     """Names of the files whose windows it was calibrated with."""
+    mark: str = field(default="", compare=False)
+    """What tells its files from those of another calibration; empty until the folder has been read."""
 
     @property
     def encoder(self) -> Path:
@@ -66,7 +68,8 @@ def read(graphs: GraphFolder) -> Int8Encoder:
         values = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             raise ValueError(f"its format is {values['format']}, expected {FORMAT}")
-        found = Int8Encoder(path, values["fingerprint"], tuple(values["clips"]))
+        mark = " ".join(values["sha256"][name] for name in sorted(values["sha256"]))
+        found = Int8Encoder(path, values["fingerprint"], tuple(values["clips"]), mark)
         damaged = [file.name for file in _files(found) if sha256(file) != values["sha256"][file.name]]
     except FileNotFoundError as error:
         missing = os.path.basename(error.filename)

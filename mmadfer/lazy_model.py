@@ -60,6 +60,11 @@ class LazyModel:
         return cls(make, Origin.untrained(seed))
 
     @property
+    def has_origin(self) -> bool:
+        """Whether the weights can be known again: what is found out about them is worth keeping."""
+        return self._origin is not None
+
+    @property
     def spec(self) -> InputSpec:
         """What the weights expect of their input."""
         return (self._known or self.build()).spec

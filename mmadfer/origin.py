@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from mmadfer import catalogue
+from mmadfer import catalogue, checksums
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
 
 log = logging.getLogger(__name__)
 
-FORMAT = "mmadfer-known-1"
+FORMAT = "mmadfer-known-2"
 """Version of the notes; one of another version is not believed."""
 SETTLED = 2.0
 """Age from which a file's times tell its contents, s: one written twice within the clock's tick keeps its times."""
@@ -75,6 +75,8 @@ class Origin:
             values = json.loads(self._note.read_text(encoding="utf-8"))
             if (values["format"], values["name"], tuple(values["mark"])) != (FORMAT, self.name, self.mark):
                 return None
+            if values.pop("digest") != checksums.of(values):
+                raise ValueError("it is damaged")
             return Known(
                 values["fingerprint"],
                 InputSpec.from_json(values["spec"]),
@@ -100,6 +102,7 @@ class Origin:
             "config": known.config.to_json(),
             "info": known.info.to_json(),
         }
+        values["digest"] = checksums.of(values)
         try:
             self._note.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._note.parent, prefix=f".{self._note.name}.") as temporary:

@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import torch
 
-from mmadfer import graph, products
+from mmadfer import graph, probe, products
 from mmadfer.backends import tensorrt as tensorrt_backend
 from mmadfer.backends.pytorch import PyTorchBackend
 from mmadfer.engine import PARTS, EngineFolder, EngineKey
@@ -52,6 +52,8 @@ def fake_product(monkeypatch, model, name="tensorrt_rtx", version=VERSION):
     trt = ModuleType(name)
     trt.__version__ = version
     trt.calls, trt.valid, trt.flags, trt.broken, trt.trained_for = [], True, 0, False, model.spec
+    trt.driver = b""  # whose kernels these are
+    trt.wrong = lambda precision, kept_kernels: False  # whether an engine's answers are
     trt.DataType = SimpleNamespace(FLOAT="float32")
     trt.ILogger = type("ILogger", (), {"Severity": enum.IntEnum("Severity", "INTERNAL_ERROR ERROR WARNING INFO")})
     reference = PyTorchBackend(model, "cpu", "fp32")
@@ -64,7 +66,7 @@ def fake_product(monkeypatch, model, name="tensorrt_rtx", version=VERSION):
             if trt.broken:
                 self.logger.log(trt.ILogger.Severity.ERROR, "cudaError 35")
                 return None
-            return _Engine(trt, data.decode(), reference)
+            return _Engine(trt, *data.decode().split(), reference)
 
     trt.Runtime = Runtime
     if name == "tensorrt_rtx":
@@ -89,22 +91,23 @@ def engine_folder(model, path, product="tensorrt_rtx", version=VERSION, capabili
     key = EngineKey(product, version, capabilities, graph.fingerprint(model), precision)
     folder = EngineFolder(path, key, model.spec, model.config, model.info)
     for part in PARTS:
-        folder.file(part).write_bytes(part.encode())
+        folder.file(part).write_bytes(f"{part} {precision}".encode())
+    probe.Reference.of_model(model).save(folder.probe)
     folder.describe()
     return folder
 
 
 class _Cache:
     def __init__(self, trt):
-        self.trt = trt
-        self.content = b""
+        self.trt, self.loaded = trt, False
 
     def serialize(self):
-        return self.content + b"kernels"
+        return self.trt.driver + b"kernels"
 
     def deserialize(self, data):
         self.trt.calls.append(("cache", data))
-        return data.startswith(b"kernels")
+        self.loaded = data == self.trt.driver + b"kernels"
+        return self.loaded
 
 
 class _Config:
@@ -120,8 +123,8 @@ class _Config:
 
 
 class _Engine:
-    def __init__(self, trt, part, reference):
-        self.trt, self.part, self.reference = trt, part, reference
+    def __init__(self, trt, part, precision, reference):
+        self.trt, self.part, self.precision, self.reference = trt, part, precision, reference
         self.shapes = tensorrt_backend.shapes(trt.trained_for, reference.config)[part]
         self.num_io_tensors = len(self.shapes)
 
@@ -136,12 +139,13 @@ class _Engine:
 
     def create_execution_context(self, config=None):
         self.trt.calls.append(("context", None if config is None else config.cuda_graph_strategy))
-        return _Context(self)
+        return _Context(self, config is not None and config.cache.loaded)
 
 
 class _Context:
-    def __init__(self, engine):
+    def __init__(self, engine, kept_kernels):
         self.engine, self.addresses, self.count, self.busy = engine, {}, None, False
+        self.kept_kernels = kept_kernels
 
     def set_tensor_address(self, name, address):
         self.engine.trt.calls.append(("address", name))
@@ -173,3 +177,5 @@ class _Context:
         encoded = reference.encode(*(self._tensor(name) for name in ("frames", "spectrogram", "kept_sum")))
         for name in ("cls", "audio_cls", "means", "audio_means"):
             self._tensor(name).copy_(getattr(encoded, name))
+        if self.engine.trt.wrong(self.engine.precision, self.kept_kernels):
+            self._tensor("means").fill_(float("nan"))

@@ -1,17 +1,24 @@
 """Calibration to int8: close to float32, used only where it was made from these weights, refused with one sentence."""
 
+import re
 import shutil
 
+import damage
+import openvino
 import pytest
 import torch
 from test_graph import stressed_model
+from test_model import TINY
 from test_recognizer import SPEC
 
 from export import int8 as export_int8
 from mmadfer import graph, int8, storage
 from mmadfer.backends import load_backend
+from mmadfer.backends.compiled import Compiler
 from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.backends.openvino_core import openvino_core
 from mmadfer.lazy_model import LazyModel
+from mmadfer.model import untrained_model
 
 CLIP = "derived_face_jfk_6s_44k.mp4"
 
@@ -93,19 +100,43 @@ def test_int8_that_was_not_calibrated_is_refused_with_the_command(tmp_path):
         OpenVINOBackend(graphs, "int8")
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda f: (f / "encoder.bin").write_bytes((f / "encoder.bin").read_bytes()[:-9]), "encoder.bin is damaged"),
-        (lambda f: (f / "int8.json").write_text("{}"), r"int8.json cannot be used .* calibrate again"),
-        (lambda f: (f / "int8.json").write_text("half"), r"int8.json cannot be used .* calibrate again"),
-    ],
-)
-def test_damaged_int8_is_refused(calibrated, tmp_path, damage, message):
+@pytest.mark.parametrize("harm", damage.ALL, ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize("name", ["encoder.xml", "encoder.bin", "int8.json"])
+def test_int8_that_came_to_harm_is_refused_in_one_sentence(name, harm, calibrated, tmp_path):
     copy = shutil.copytree(calibrated[0].path, tmp_path / "graphs")
-    damage(copy / "int8")
-    with pytest.raises(ValueError, match=message):
+    harm(copy / "int8" / name)
+    missing = harm is damage.remove
+    words = f"{name} is not there" if missing else f"{name} (is damaged or cut short|cannot be used)"
+    with pytest.raises(FileNotFoundError if missing else ValueError, match=f"{words}.*{re.escape(int8.COMMAND)}$"):
         OpenVINOBackend(graph.read(copy), "int8")
+
+
+@pytest.mark.parametrize("harm", damage.ALL, ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize("name", ["compiled.blob", "sha256.json"])
+def test_what_int8_was_compiled_to_is_made_again_where_it_came_to_harm(name, harm, calibrated, tmp_path, monkeypatch):
+    copy = shutil.copytree(calibrated[0].path, tmp_path / "graphs")
+    (kept,) = copy.glob(f"int8/openvino/*/encoder/{name}")
+    harm(kept)
+    parts, real = [], Compiler._compile
+    monkeypatch.setattr(Compiler, "_compile", lambda self, source: parts.append(source.part) or real(self, source))
+    for _ in range(2):
+        OpenVINOBackend(graph.read(copy), "int8")
+        assert parts == ["encoder"]
+
+
+def test_an_encoder_that_was_calibrated_wrongly_is_refused_with_the_command(calibrated, tmp_path, monkeypatch):
+    copy = graph.read(shutil.copytree(calibrated[0].path, tmp_path / "graphs"))
+    other = graph.write(untrained_model(SPEC, TINY, seed=1), tmp_path / "other")
+
+    def save(path):
+        openvino.save_model(openvino_core().read_model(other.encoder), path, compress_to_fp16=False)
+
+    int8.write(copy, ("other.mp4",), save)
+    wrong = r"OpenVINO int8 on .* answers the probe wrongly: .*; calibrate again with python -m export\.int8 CLIP"
+    for backend in ("openvino", "auto"):
+        monkeypatch.setattr(storage, "graphs_of", lambda *_: copy)
+        with pytest.raises(ValueError, match=wrong):
+            load_backend(stressed_model(), backend, "cpu", "int8")
 
 
 def test_int8_of_other_weights_is_refused(calibrated, tmp_path):

@@ -5,6 +5,7 @@ import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import damage
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,7 @@ from mmadfer import engine, products, storage
 from mmadfer.backends import load_backend
 from mmadfer.backends.pytorch import PyTorchBackend
 from mmadfer.backends.tensorrt import TensorRTBackend, invalidity
+from mmadfer.lazy_model import LazyModel
 from mmadfer.preprocess import frame_inputs
 
 SOUND, NOTHING = torch.randn(1, 1, 512, 128), torch.zeros(3, 16)
@@ -58,7 +60,7 @@ def test_memory_is_set_once_and_shapes_only_where_they_change(trt, folder):
     backend = TensorRTBackend(engine.peek(folder.path))
     for count in (16, 1, 1, 1, 2, 1):
         backend.head(torch.zeros(16, 64), backend.encode(torch.rand(count, 3, 32, 32), SOUND, NOTHING).audio_cls)
-    assert asked(trt, "shape") == [16, 1, 2, 1]
+    assert asked(trt, "shape") == [16, 1, 16, 1, 2, 1]  # it proved itself with 16 and 1
     assert len(asked(trt, "address")) == 10
 
 
@@ -121,14 +123,18 @@ def test_kernels_are_kept_for_the_next_start_and_for_each_gpu(trt, folder, monke
     assert asked(trt, "cache") == []
     backend.warmup()
     kept = folder.path / "runtime-NVIDIA-Fake-1.cache"
-    assert kept.read_bytes() == b"kernels"
+    whole = kept.read_bytes()
+    assert whole.endswith(b"kernels")
     backend.close()
     TensorRTBackend(engine.peek(folder.path)).close()
     assert asked(trt, "cache") == [b"kernels"]
-    kept.write_bytes(b"of an older driver")
-    TensorRTBackend(engine.peek(folder.path)).close()
-    assert kept.read_bytes() == b"kernels"
-    assert sorted(p.name for p in folder.path.iterdir()) == ["encoder.engine", "engine.json", "head.engine", kept.name]
+    trt.driver = b"newer "
+    backend = TensorRTBackend(engine.peek(folder.path))
+    assert asked(trt, "cache") == [b"kernels"] * 2
+    backend.close()
+    assert kept.read_bytes().endswith(b"newer kernels")
+    names = ["encoder.engine", "engine.json", "head.engine", "probe.safetensors", kept.name]
+    assert sorted(p.name for p in folder.path.iterdir()) == names
     kept.unlink()
     full = OSError(28, "No space left on device")
     monkeypatch.setattr("mmadfer.backends.runtime_cache.os.replace", lambda *_: (_ for _ in ()).throw(full))
@@ -165,8 +171,8 @@ def _with(**changes):
             ValueError,
             r"the engine is of another model or size: it has .*'logits': \(1, 2\)",
         ),
-        (lambda trt, folder, patch: folder.file("head").write_bytes(b"hea"), ValueError, "damaged or cut short"),
         (lambda trt, folder, patch: folder.file("head").unlink(), FileNotFoundError, "head.engine is missing"),
+        (lambda trt, folder, patch: folder.probe.unlink(), FileNotFoundError, "probe.safetensors is missing"),
         (
             lambda trt, folder, patch: patch.setitem(sys.modules, "tensorrt_rtx", None),
             ImportError,
@@ -232,18 +238,66 @@ def test_auto_takes_the_engine_of_exactly_these_weights_and_says_why(trt):
     assert load_backend(stressed_model(), "tensorrt").reason == ""
 
 
-def test_auto_does_not_load_a_damaged_engine(trt):
+@pytest.mark.parametrize("harm", damage.ALL[:-1], ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize("name", ["encoder.engine", "head.engine", "probe.safetensors", "engine.json"])
+def test_an_engine_that_came_to_harm_is_refused_by_name_and_else_gives_way(name, harm, trt, caplog):
     folder = engine_folder(stressed_model(), storage.engines_folder() / "fits")
-    folder.file("encoder").write_bytes(b"enc")
+    harm(folder.path / name)
+    with pytest.raises(
+        (ValueError, FileNotFoundError), match=r"build (one|the engine again) with python -m export\.trt"
+    ):
+        load_backend(stressed_model(), "tensorrt")
     loaded = load_backend(stressed_model())
     assert loaded.description.startswith("PyTorch ")
-    assert "encoder.engine is damaged or cut short" in loaded.reason
+    assert f"{name} " in loaded.reason + caplog.text
 
 
-@pytest.mark.parametrize("value", [3.0, float("nan")])
-def test_an_engine_that_differs_from_the_model_is_removed(value, trt, folder):
+def test_engines_that_were_exchanged_are_not_used(trt):
+    folder = engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    damage.swap("head.engine")(folder.file("encoder"))
+    assert "encoder.engine is damaged or cut short" in load_backend(stressed_model()).reason
+
+
+@pytest.mark.parametrize("word", ["tensorrt_rtx", "fp16", "temperature", "8.6", "image_size"])
+def test_a_description_with_another_word_is_not_believed(word, trt, folder):
+    description = folder.path / engine.DESCRIPTION
+    text = description.read_text()
+    assert word in text
+    description.write_text(text.replace(word, word[:-1] + "?", 1))
+    with pytest.raises(ValueError, match=r"engine.json cannot be used \(it is damaged\); build the engine again"):
+        engine.peek(folder.path)
+
+
+@pytest.mark.parametrize("harm", damage.ALL, ids=lambda harm: harm.__name__)
+def test_kernels_that_came_to_harm_are_not_given_to_tensorrt(harm, trt, folder):
+    first = TensorRTBackend(engine.peek(folder.path))
+    first.warmup()
+    first.close()
+    (kept,) = folder.path.glob("runtime-*")
+    whole = kept.read_bytes()
+    harm(kept)
+    del trt.calls[:]
+    TensorRTBackend(engine.peek(folder.path)).close()
+    assert asked(trt, "cache") == []
+    assert kept.read_bytes() == whole
+
+
+def test_an_engine_that_is_wrong_is_removed_by_the_command(trt, monkeypatch, capsys):
+    folder = engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    monkeypatch.setattr(export_trt.builder, "choose_product", lambda *_: "tensorrt_rtx")
+    monkeypatch.setattr(export_trt.builder, "engine_key", lambda *_: folder.key)
+    monkeypatch.setattr(export_trt.storage, "graphs_of", lambda *_: None)
+    monkeypatch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
+    trt.wrong = lambda precision, kept_kernels: True
+    assert export_trt.main(["--out", str(folder.path)]) == 2
+    said = capsys.readouterr().err
+    assert "answers the probe wrongly" in said and said.endswith("it was removed\n"), said
+    assert not folder.path.exists()
+
+
+def test_an_engine_that_differs_from_the_model_is_removed(trt, folder):
     wrong = stressed_model()
-    wrong.classifier.bias.data[0] = value
+    wrong.classifier.bias.data[0] = 3.0
     backend = TensorRTBackend(engine.peek(folder.path))
     with pytest.raises(ValueError, match=r"the engine differs from the model by .* it was removed"):
         export_trt._check(backend, wrong, folder)

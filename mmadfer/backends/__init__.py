@@ -1,5 +1,6 @@
-"""Engines that run the model: the interface in `base`, one engine a file."""
+"""Engines that run the model: the interface in `base`, one engine a file, and the choice among them in `choose`."""
 
-from mmadfer.backends.base import BACKENDS, PRECISIONS, Backend, load_backend
+from mmadfer.backends.base import BACKENDS, PRECISIONS, Backend
+from mmadfer.backends.choose import load_backend
 
 __all__ = ["BACKENDS", "PRECISIONS", "Backend", "load_backend"]

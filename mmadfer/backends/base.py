@@ -1,27 +1,17 @@
-"""What a backend is, and how one is chosen: a named one is used or refused, never replaced by another."""
+"""What a backend is: the one interface of all engines."""
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from mmadfer import graph
-from mmadfer.backends.device import choose_device
+from mmadfer import probe
 from mmadfer.config import InputSpec, ModelConfig
-from mmadfer.lazy_model import LazyModel
 from mmadfer.preprocess import frame_inputs
-
-if TYPE_CHECKING:
-    from mmadfer.model import MMADFER
-
-log = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "pytorch", "openvino", "tensorrt")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
@@ -53,7 +43,7 @@ class Backend(ABC):
     keeps_sound: bool = False
     """Whether it has `encode_faces`, with which a machine that is behind spares itself the sound."""
     reason: str = ""
-    """Why this backend was chosen, in words; empty where it was asked for by name."""
+    """Why this backend was chosen, in words; empty where it was asked for by name, and is what was asked for."""
 
     @property
     def usual_counts(self) -> tuple[int, ...]:
@@ -61,8 +51,7 @@ class Backend(ABC):
 
         The larger comes first.
         """
-        whole = self.spec.num_frames
-        return (whole, 1) if self.config.keeps_frames and whole > 1 else (whole,)
+        return probe.counts(self.spec, self.config)
 
     def frames(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Return face crops as `encode` takes them; as `frame_inputs`, but where this backend wants them.
@@ -112,81 +101,3 @@ class Backend(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free what it holds; it cannot be called afterwards."""
-
-
-def load_backend(
-    model: MMADFER | LazyModel, backend: str = "auto", device: str = "auto", precision: str = "auto"
-) -> Backend:
-    """Return ``backend`` running ``model`` on ``device``; the model must not be used by the caller afterwards.
-
-    A `LazyModel` is built only where there are no graphs or engines of it yet, or none are used.
-
-    Args: backend: one of `BACKENDS`; device: "auto" (the GPU where PyTorch sees one, else the CPU), "cpu", "cuda" or
-    "cuda:N"; precision: "auto" (the fastest that the device computes in hardware) or one of `PRECISIONS`.
-    Raises ValueError where one of them is unknown or not there, ImportError where a named backend is not installed,
-    FileNotFoundError where a named backend needs an engine that has not been built.
-    """
-    if backend not in BACKENDS:
-        raise ValueError(f"there is no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
-    model = LazyModel.of(model)
-    if backend != "auto":
-        return _load(model, backend, device, precision)
-    if why_not := graph.inexpressible(model.config):
-        loaded = _load(model, "pytorch", device, precision)
-        loaded.reason = why_not
-    elif choose_device(device).type == "cpu":
-        loaded = _best_on_cpu(model, device, precision)
-    else:
-        loaded = _best_on_gpu(model, device, precision)
-    log.info("%s, because %s", loaded.description, loaded.reason)
-    return loaded
-
-
-def _load(model: LazyModel, backend: str, device: str, precision: str) -> Backend:
-    if precision == "int8" and backend != "openvino":
-        raise ValueError(f"precision int8 is for the backend openvino on a CPU; {backend} does not have it")
-    if backend == "openvino":
-        from mmadfer.backends.openvino import OpenVINOBackend
-
-        return OpenVINOBackend.of_model(model, device, precision)
-    if backend == "tensorrt":
-        from mmadfer.backends.tensorrt import TensorRTBackend
-
-        return TensorRTBackend.of_model(model, device, precision)
-    from mmadfer.backends.pytorch import PyTorchBackend
-
-    return PyTorchBackend(model.build(), device, precision)
-
-
-def _best_on_cpu(model: LazyModel, device: str, precision: str) -> Backend:
-    """Return OpenVINO, 4 times as fast there as PyTorch, where it can run, and PyTorch where it cannot."""
-    why = "there is no GPU" if device == "auto" else "the CPU was asked for"
-    if all(importlib.util.find_spec(name) for name in ("openvino", "onnx", "onnxscript")):
-        try:
-            loaded = _load(model, "openvino", device, precision)
-        except OSError as error:
-            if precision == "int8":
-                raise
-            why_not = f"the graphs for OpenVINO cannot be kept: {error}"
-        else:
-            loaded.reason = f"{why} and OpenVINO is installed"
-            return loaded
-    else:
-        why_not = "OpenVINO is not installed: pip install 'mmadfer[cpu]'"
-    loaded = _load(model, "pytorch", device, precision)
-    loaded.reason = f"{why} and {why_not}"
-    return loaded
-
-
-def _best_on_gpu(model: LazyModel, device: str, precision: str) -> Backend:
-    """Return TensorRT where an engine for exactly these weights and this GPU has been built, else PyTorch."""
-    try:
-        loaded = _load(model, "tensorrt", device, precision)
-    except (ImportError, OSError, ValueError) as error:
-        loaded = _load(model, "pytorch", device, precision)
-        loaded.reason = f"TensorRT cannot be used: {error}"
-    else:
-        loaded.reason = "an engine for these weights and this GPU is in the cache"
-    return loaded

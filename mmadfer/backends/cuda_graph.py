@@ -46,6 +46,11 @@ class GraphedFunction:
         """Return the shapes of inputs that are answered by replaying."""
         return list(self._recordings)
 
+    def forget(self) -> None:
+        """Answer by calling from now on."""
+        with self._lock:
+            self._recordings.clear()
+
     def capture(self, capture: Capture, *shapes: tuple[int, ...]) -> None:
         """Record the function for float32 inputs of ``shapes``. Raises RuntimeError where ``capture`` does."""
         inputs = tuple(torch.zeros(shape, device=self._device) for shape in shapes)

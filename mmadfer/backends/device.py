@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
+
+_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+"""Values of ONEDNN_MAX_CPU_ISA, which tells oneDNN to do without what the CPU has, that leave bf16 to emulation."""
 
 
 def choose_device(device: str) -> torch.device:
@@ -33,8 +38,10 @@ def choose_precision(device: torch.device, precision: str = "auto") -> str:
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
     capabilities = torch.cpu.get_capabilities()
-    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
+    there = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return "bf16" if there and limit.upper() not in _WITHOUT_BF16 else "fp32"
 
 
 def device_name(device: torch.device) -> str:

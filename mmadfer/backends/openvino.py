@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import threading
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from mmadfer import graph, int8, storage
 from mmadfer.backends.base import Backend, Encoded
-from mmadfer.backends.device import choose_device, choose_precision, device_name
+from mmadfer.backends.compiled import Compiled, Compiler, Source
+from mmadfer.backends.device import choose_device, device_name
 from mmadfer.backends.faces_graph import without_sound
-from mmadfer.backends.openvino_core import openvino_core
+from mmadfer.backends.openvino_core import openvino_core, openvino_precision
+from mmadfer.backends.proof import Unproven, prove, prove_faces, tolerance
+from mmadfer.lazy_model import LazyModel
 
 if TYPE_CHECKING:
-    from mmadfer.lazy_model import LazyModel
     from mmadfer.model import MMADFER
 
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
+log = logging.getLogger(__name__)
 
 
 class OpenVINOBackend(Backend):
@@ -30,64 +31,93 @@ class OpenVINOBackend(Backend):
     What int8 leaves as it is (attention, norms, sums) runs in bf16 where the CPU computes that in hardware.
     """
 
-    keeps_sound = True
-
     def __init__(self, graphs: graph.GraphFolder, precision: str = "auto") -> None:
         """Args: graphs: float32 graphs; precision: "auto", "bf16", "fp32" or "int8".
 
-        Raises ImportError where OpenVINO is not installed, ValueError where it cannot read the graphs,
-        FileNotFoundError for int8 where the encoders were not calibrated.
+        Raises ImportError where OpenVINO is not installed, ValueError where it cannot read the graphs or answers the
+        probe wrongly, FileNotFoundError for int8 where the encoders were not calibrated.
         """
-        try:
-            self._core = openvino_core()
-        except ModuleNotFoundError as error:
-            raise ImportError("the backend openvino is not installed: pip install 'mmadfer[cpu]'") from error
+        core = openvino_core()
         self.spec, self.config = graphs.spec, graphs.config
         self.device = "cpu"
-        cpu = torch.device("cpu")
-        self.precision = choose_precision(cpu, precision)
-        self.description = f"OpenVINO {self.precision} on {device_name(cpu)}"
-        if self.precision == "int8":
-            self._source, self._inner = int8.read(graphs).encoder, choose_precision(cpu)
-        else:
-            self._source, self._inner = graphs.encoder, self.precision
-        self._encoder = self._compile(self._source, self._inner)
-        self._head = self._compile(graphs.head, "fp32")
-        self._faces: Any = None
+        self.precision = openvino_precision(core, precision)
+        self.description = f"OpenVINO {self.precision} on {device_name(torch.device('cpu'))}"
+        self._compiler = Compiler(core)
+        self._sources = _sources(graphs, self.precision, openvino_precision(core))
+        self._reference = graphs.reference()
+        self._tolerance = tolerance("openvino", self.precision, graphs.precision)
         self._local = threading.local()
+        self._faces: Compiled | None = None
+        self._keeps_sound: bool | None = None
+        self._lock = threading.Lock()
+        self._start()
 
     @classmethod
     def of_model(cls, model: MMADFER | LazyModel, device: str = "auto", precision: str = "auto") -> OpenVINOBackend:
         """Return the backend for ``model``, whose graphs are written to the cache where they are not there yet.
 
-        Raises ValueError where ``device`` is a GPU, OSError where the cache cannot be written.
+        Where it is wrong the graphs are written once more. Where that does not help, and "auto" has chosen bf16, it
+        runs in float32, as its ``reason`` says.
+        Raises ValueError where ``device`` is a GPU or the answers are wrong, OSError where the cache cannot be written.
         """
         if device != "auto" and choose_device(device).type != "cpu":
             raise ValueError(f"the backend openvino runs on the CPU, but device {device!r} was asked for")
-        return cls(storage.graphs_of(model), precision)
-
-    def _compile(self, path: Path, precision: str, cut: Callable[[Any], Any] | None = None) -> Any:
-        hints = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            # Compiled graphs are kept beside their source: the second start takes a second instead of five.
-            "CACHE_DIR": os.fspath(path.parent / "openvino"),
-        }
+        lazy = LazyModel.of(model)
         try:
-            source = os.fspath(path) if cut is None else cut(self._core.read_model(os.fspath(path)))
-            return self._core.compile_model(source, "CPU", hints)
-        except RuntimeError as error:
-            raise ValueError(f"OpenVINO cannot read {path}; delete it to have it written again") from error
+            return cls._of_graphs(lazy, precision)
+        except Unproven as error:
+            if precision != "auto" or openvino_precision(openvino_core()) == "fp32":
+                raise
+            log.warning("%s: float32 is used", error)
+            loaded = cls._of_graphs(lazy, "fp32")
+            loaded.reason = f"float32 is used, for {error}"
+            return loaded
 
-    def _infer(self, name: str, compiled: Any, *inputs: torch.Tensor) -> list[torch.Tensor]:
+    @classmethod
+    def _of_graphs(cls, lazy: LazyModel, precision: str) -> OpenVINOBackend:
+        graphs = storage.graphs_of(lazy)
+        try:
+            return cls(graphs, precision)
+        except Unproven as error:
+            try:
+                again = None if precision == "int8" else storage.graphs_again(lazy, graphs)
+            except OSError:
+                again = None
+            if again is None:
+                raise
+            log.warning("%s: its graphs were written again", error)
+            return cls(again, precision)
+
+    def _start(self) -> None:
+        """Compile both graphs, or find them compiled, and let them prove themselves; what is wrong is compiled anew."""
+        encoder, head = self._sources["encoder"], self._sources["head"]
+        for anew in (False, True):
+            self._encoder, self._head = self._compiler.open(encoder, anew), self._compiler.open(head, anew)
+            self._local = threading.local()  # requests belong to what was compiled before
+            try:
+                prove(self, self._reference, self._tolerance)
+            except Unproven as error:
+                if not (self._encoder.was_kept or self._head.was_kept):
+                    hint = f"; calibrate again with {int8.COMMAND}" if self.precision == "int8" else ""
+                    raise Unproven(f"{error}{hint}") from error
+                log.info("%s: its graphs are compiled again", error)
+                for source in (encoder, head):
+                    self._compiler.forget(source)
+            else:
+                break
+        self._compiler.keep(encoder, self._encoder)
+        self._compiler.keep(head, self._head)
+
+    def _infer(self, name: str, compiled: Compiled, *inputs: torch.Tensor) -> list[torch.Tensor]:
         # A request belongs to one thread: the live model and the drift meter run at the same time.
-        request = getattr(self._local, name, None)
+        request, _ = getattr(self._local, name, (None, None))
         if request is None:
-            request = compiled.create_infer_request()
-            setattr(self._local, name, request)
+            request = compiled.model.create_infer_request()
+            setattr(self._local, name, (request, compiled))  # it reads the weights for as long as it lives
         request.infer([np.ascontiguousarray(t.numpy()) for t in inputs], share_inputs=True)
         # Copies: the request's own memory is written again by its next call.
-        return [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in range(len(compiled.outputs))]
+        outputs = range(len(compiled.model.outputs))
+        return [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in outputs]
 
     def encode(self, frames: torch.Tensor, spectrogram: torch.Tensor, kept_sum: torch.Tensor) -> Encoded:
         """Encode k new frames; shapes as in `Backend.encode`: ``(k, 3, S, S)`` -> ``(k, D)``, ``(1, D)``, means."""
@@ -95,10 +125,44 @@ class OpenVINOBackend(Backend):
 
     def encode_faces(self, frames: torch.Tensor, audio_means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode k new frames with kept sound; as `Backend.encode_faces`: ``(k, 3, S, S)`` -> ``(k, D)``, means."""
-        if self._faces is None:  # compiled when first needed: only a live machine that is behind needs it
-            self._faces = self._compile(self._source, self._inner, without_sound)
+        assert self.keeps_sound and self._faces
         cls, means = self._infer("faces", self._faces, frames, audio_means)
         return cls, means
+
+    @property
+    def keeps_sound(self) -> bool:
+        """Whether `encode_faces` may be used: compiled, and asked the probe, when somebody wants to know.
+
+        Only a live machine that is behind does.
+        """
+        with self._lock:
+            if self._keeps_sound is None:
+                self._keeps_sound, self._faces = False, self._start_faces()
+                self._keeps_sound = self._faces is not None
+            return self._keeps_sound
+
+    @keeps_sound.setter
+    def keeps_sound(self, value: bool) -> None:
+        self._keeps_sound = value
+
+    def _start_faces(self) -> Compiled | None:
+        """As `_start`, for the frames without their sound; returns nothing where they are wrong."""
+        source = self._sources["faces"]
+        for anew in (False, True):
+            compiled = self._compiler.open(source, anew)
+            self._local.faces = (None, None)
+            try:
+                prove_faces(self, partial(self._infer, "faces", compiled), self._reference, self._tolerance)
+            except Unproven as error:
+                if not compiled.was_kept:
+                    log.warning("%s: the sound is encoded with every frame", error)
+                    break
+                log.info("%s: its graph is compiled again", error)
+                self._compiler.forget(source)
+            else:
+                self._compiler.keep(source, compiled)
+                return compiled
+        return None
 
     def warmup(self) -> None:
         """Run a step and the frames alone on blank input.
@@ -111,7 +175,8 @@ class OpenVINOBackend(Backend):
         nothing = torch.zeros(self.config.depth, self.config.context_width)
         encoded = self.encode(frames, spectrogram, nothing)
         self.head(encoded.cls.expand(spec.num_frames, -1), encoded.audio_cls)
-        self.encode_faces(frames, nothing)
+        if self.keeps_sound:
+            self.encode_faces(frames, nothing)
 
     def head(self, cls: torch.Tensor, audio_cls: torch.Tensor) -> torch.Tensor:
         """Classify: ``(T, D)``, ``(1, D)`` -> logits ``(1, C)``, float32 on the CPU."""
@@ -119,4 +184,18 @@ class OpenVINOBackend(Backend):
 
     def close(self) -> None:
         """Free the weights; the backend cannot be called afterwards."""
-        del self._local, self._encoder, self._faces, self._head, self._core
+        del self._local, self._encoder, self._faces, self._head
+
+
+def _sources(graphs: graph.GraphFolder, precision: str, hardware: str) -> dict[str, Source]:
+    """Return part -> its graph. Args: hardware: what an int8 encoder computes in where it is not quantised."""
+    if precision == "int8":
+        quantised = int8.read(graphs)
+        path, mark, inner = quantised.encoder, quantised.mark, hardware
+    else:
+        path, mark, inner = graphs.encoder, graphs.mark(graphs.encoder), precision
+    return {
+        "encoder": Source("encoder", path, mark, inner),
+        "faces": Source("faces", path, mark, inner, without_sound),
+        "head": Source("head", graphs.head, graphs.mark(graphs.head), "fp32"),
+    }

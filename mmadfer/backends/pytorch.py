@@ -10,10 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmadfer import storage
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.cuda_graph import Capture, CudaCapture, GraphedFunction, Tensors
 from mmadfer.backends.device import choose_device, choose_precision, device_name
 from mmadfer.backends.device_frames import device_frames
+from mmadfer.backends.proof import Unproven, is_reference, prove, prove_finite, tolerance
+from mmadfer.lazy_model import LazyModel
+from mmadfer.probe import Reference
 
 if TYPE_CHECKING:
     from mmadfer.model import MMADFER
@@ -31,11 +35,14 @@ class PyTorchBackend(Backend):
     hops were missed, is launched kernel by kernel: recording it would make the answer that is late already later still.
     """
 
-    def __init__(self, model: MMADFER, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self, model: MMADFER, device: str = "auto", precision: str = "auto", reference: Reference | None = None
+    ) -> None:
         """Take ``model`` over: it is moved and converted in place.
 
-        Args: device: as `choose_device`; precision: "auto", "bf16", "fp32", or "fp16" on a GPU.
-        Raises ValueError as those do.
+        Args: device: as `choose_device`; precision: "auto", "bf16", "fp32", or "fp16" on a GPU; reference: the model's
+        own answer to the probe, asked for where it is not given.
+        Raises ValueError as those do, and where the probe is answered wrongly.
         """
         self.spec, self.config = model.spec, model.config
         self.keeps_sound = model.config.keeps_frames
@@ -44,12 +51,45 @@ class PyTorchBackend(Backend):
         self._dtype = _DTYPES[self.precision]
         self.device = str(self._device)
         self.description = f"PyTorch {self.precision} on {device_name(self._device)}"
+        judged = not is_reference(self._device, self.precision)
+        self._reference = (reference or Reference.of_model(model)) if judged else None
         encoders: tuple[nn.Module, ...] = (model.face, model.audio, model.fusion, model.adapters)
         for module in encoders:
             module.to(self._dtype)
         self._model = model.to(self._device).eval()
         self._encoders = GraphedFunction(self._run_encoders, self._device)
         self._head = GraphedFunction(self._run_head, self._device)
+        self._prove()
+
+    @classmethod
+    def of_model(cls, model: MMADFER | LazyModel, device: str = "auto", precision: str = "auto") -> PyTorchBackend:
+        """Return the backend for ``model``; where "auto" has chosen a precision whose answers are wrong, in float32.
+
+        Raises ValueError as the constructor does; the model is as it was then.
+        """
+        lazy = LazyModel.of(model)
+        chosen = choose_device(device)
+        kind = choose_precision(chosen, precision)
+        reference = None if is_reference(chosen, kind) else storage.reference_of(lazy)
+        whole = lazy.build()
+        kept = whole.state_dict()  # its tensors are not changed by a conversion, which puts others in their place
+        try:
+            return cls(whole, device, kind, reference)
+        except Unproven as error:
+            whole.to("cpu").load_state_dict(kept, assign=True)
+            if precision != "auto" or kind == "fp32":
+                raise
+            log.warning("%s: float32 is used", error)
+            loaded = cls.of_model(lazy, device, "fp32")
+            loaded.reason = f"float32 is used, for {error}"
+            return loaded
+
+    def _prove(self) -> None:
+        """Answer the probe. Raises Unproven where that is wrong."""
+        if self._reference is None:
+            prove_finite(self)
+        else:
+            prove(self, self._reference, tolerance("pytorch", self.precision))
 
     @torch.inference_mode()
     def frames(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
@@ -93,7 +133,10 @@ class PyTorchBackend(Backend):
         if self._device.type == "cuda" and not self._head.captured():
             try:
                 self.record(lambda: CudaCapture(self._device))
-            except RuntimeError as error:  # answers are the same without them, only slower
+                self._prove()
+            except (RuntimeError, Unproven) as error:  # answers are the same without them, only slower
+                self._encoders.forget()
+                self._head.forget()
                 log.warning("no CUDA graphs on %s, kernels are launched one by one: %s", self.device, error)
         super().warmup()
 

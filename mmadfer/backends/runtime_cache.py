@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import logging
 import os
 import tempfile
@@ -11,16 +11,22 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+_FORMAT = b"mmadfer-runtime-1\n"
+"""Begins the file; then come the SHA-256 of what TensorRT wrote, and that itself."""
+_DIGEST = hashlib.sha256().digest_size
+
 
 class RuntimeCache:
     """The kernels that the engines of one folder were given on one GPU; does nothing for full TensorRT."""
 
-    def __init__(self, trt: Any, path: Path) -> None:
-        """Args: trt: the product's module; path: file of the cache, one for each GPU."""
+    def __init__(self, trt: Any, path: Path, anew: bool = False) -> None:
+        """Args: trt: the product's module; path: of the cache, one for each GPU; anew: whether to begin without it."""
         self._trt, self._path = trt, path
         self._cache: Any = None
         self._configs: list[Any] = []
-        self._saved = b""
+        self._saved, self._anew = b"", anew
+        self.was_kept = False
+        """Whether kernels were taken from the file."""
 
     def context(self, engine: Any) -> Any:
         """Return an execution context for ``engine`` that reads and fills the cache; None where TensorRT refuses."""
@@ -37,15 +43,24 @@ class RuntimeCache:
         return engine.create_execution_context(config)
 
     def _read(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                self._saved = self._path.read_bytes()
-            except PermissionError as error:
-                log.warning("%s cannot be read (%s): kernels are compiled again", self._path, error.strerror)
-                return
-            # It checks by itself that GPU, driver and version are those that filled the cache.
-            if not self._cache.deserialize(self._saved):
-                log.info("%s is of another GPU, driver or version: kernels are compiled again", self._path)
+        if self._anew:
+            return
+        try:
+            contents = self._path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            log.warning("%s cannot be read (%s): kernels are compiled again", self._path, error.strerror)
+            return
+        head = len(_FORMAT) + _DIGEST
+        kernels = contents[head:]
+        if contents[:head] != _FORMAT + hashlib.sha256(kernels).digest():
+            log.info("%s is damaged or of another version of mmadfer: kernels are compiled again", self._path)
+        # It checks by itself that GPU, driver and version are those that filled the cache.
+        elif not self._cache.deserialize(kernels):
+            log.info("%s is of another GPU, driver or version: kernels are compiled again", self._path)
+        else:
+            self._saved, self.was_kept = kernels, True
 
     def save(self) -> None:
         """Write the cache to its file, whole or not at all; where that fails a warning says so."""
@@ -58,7 +73,7 @@ class RuntimeCache:
         try:
             with tempfile.TemporaryDirectory(dir=self._path.parent, prefix=f".{self._path.name}.") as temporary:
                 written = Path(temporary) / self._path.name
-                written.write_bytes(data)
+                written.write_bytes(_FORMAT + hashlib.sha256(data).digest() + data)
                 os.replace(written, self._path)
         except OSError as error:
             log.warning("%s cannot be written (%s): the next start is a slow one", self._path, error.strerror)

@@ -16,6 +16,7 @@ from mmadfer import graph, products, storage
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, device_name
 from mmadfer.backends.device_frames import device_frames, pinned
+from mmadfer.backends.proof import Unproven, prove, tolerance
 from mmadfer.backends.runtime_cache import RuntimeCache
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.engine import PRODUCTS, EngineFolder
@@ -103,8 +104,8 @@ class TensorRTBackend(Backend):
     def __init__(self, folder: EngineFolder, device: str = "auto") -> None:
         """Args: folder: from `mmadfer.engine.peek` or `read`; device: "auto", "cuda" or "cuda:N".
 
-        Raises ValueError where the device is no GPU or the engine does not fit it, its driver or the installed
-        version, ImportError where the product is not installed, OSError where a file is missing.
+        Raises ValueError where the device is no GPU, the engine does not fit it, its driver or the installed version,
+        or answers the probe wrongly, ImportError where the product is not installed, OSError where a file is missing.
         """
         self._device = _gpu(device)
         trt = products.load_for(folder.key, self._device)
@@ -114,13 +115,10 @@ class TensorRTBackend(Backend):
         self.description = f"{self._name} {self.precision} on {device_name(self._device)}"
         self._lock = threading.Lock()
         self._log = products.logger_of(trt)
-        slug = re.sub(r"\W+", "-", device_name(self._device)).strip("-")
-        self._cache = RuntimeCache(trt, folder.path / f"runtime-{slug}.cache")
         with torch.cuda.device(self._device):
             self._stream = torch.cuda.Stream(self._device)
             self._runtime = _runtime(trt, self._log, self._name)
-            expected = shapes(self.spec, self.config)
-            self._encoder, self._head = (self._load(trt, folder, part, expected[part]) for part in ("encoder", "head"))
+        self._start(trt, folder)
 
     @classmethod
     def of_model(cls, model: MMADFER | LazyModel, device: str = "auto", precision: str = "auto") -> TensorRTBackend:
@@ -133,6 +131,7 @@ class TensorRTBackend(Backend):
         if precision not in ("auto", "fp16", "fp32"):
             raise ValueError(f"TensorRT engines are fp16 or fp32, but precision {precision!r} was asked for")
         engines = [e for e in storage.engines_of(model) if precision in ("auto", e.key.precision)]
+        wrong = ""
         problem: Exception = FileNotFoundError(
             f"there is no TensorRT engine {'' if precision == 'auto' else precision + ' '}for the weights "
             f"{model.info.name} in {storage.engines_folder()}; build one with python -m export.trt"
@@ -141,11 +140,35 @@ class TensorRTBackend(Backend):
         for engine in sorted(engines, key=lambda e: e.key.precision):
             try:
                 products.load_for(engine.key, gpu)
-            except (ImportError, ValueError) as error:
+                loaded = cls(engine, str(gpu))
+            except (ImportError, OSError, ValueError) as error:
                 problem = error
+                if isinstance(error, Unproven):
+                    log.warning("%s", error)
+                    wrong = f"another engine was wrong: {error}"
             else:
-                return cls(engine, str(gpu))
+                loaded.reason = wrong
+                return loaded
         raise problem
+
+    def _start(self, trt: Any, folder: EngineFolder) -> None:
+        """Load both engines and let them prove themselves; where they are wrong, once more with kernels made anew."""
+        slug = re.sub(r"\W+", "-", device_name(self._device)).strip("-")
+        expected, reference = shapes(self.spec, self.config), folder.reference()
+        for anew in (False, True):
+            self._cache = RuntimeCache(trt, folder.path / f"runtime-{slug}.cache", anew)
+            with torch.cuda.device(self._device):
+                engines = (self._load(trt, folder, part, expected[part]) for part in ("encoder", "head"))
+                self._encoder, self._head = engines
+            try:
+                prove(self, reference, tolerance("tensorrt", self.precision))
+            except Unproven as error:
+                if not self._cache.was_kept:
+                    raise Unproven(f"{error}; build {folder.path} again with python -m export.trt") from error
+                log.info("%s: its kernels are compiled again", error)
+                del self._encoder, self._head  # contexts end before what they run
+            else:
+                return
 
     def _load(self, trt: Any, folder: EngineFolder, part: str, expected: _Shapes) -> _Engine:
         data = folder.load(part)
