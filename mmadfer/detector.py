@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import weakref
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 
 from mmadfer.postprocess import Box
 from mmadfer.preprocess import check_rgb
+from mmadfer.quiet import quiet, quiet_run
 from mmadfer.runtimes import explain_missing, load_runtime
 
 # Larger frames are shrunk before detection: the models look at 128 and 192 px, and MediaPipe's own way down from 4K
@@ -47,12 +50,22 @@ class Detection:
     points: tuple[tuple[float, float], ...]
     """Eye on the left of an upright image, eye on the right, nose tip, mouth, ear on the left, ear on the right."""
     model: DetectorModel = SHORT_RANGE
+    turned: bool = False
+    """Whether it stands on its head: the points are those of the face, so that the left eye is on the right then."""
+
+    @property
+    def up_angle(self) -> float:
+        """How far the picture is turned for this face, degrees: 0, or 180 where it stands on its head."""
+        return 180.0 if self.turned else 0.0
 
     @property
     def eye_angle(self) -> float:
-        """The eyes' tilt in degrees, clockwise; 0 where they are level."""
+        """The eyes' tilt in degrees, clockwise; 0 where they are level, and about 180 where it stands on its head."""
         (left_x, left_y), (right_x, right_y) = self.points[:2]
-        return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+        across, down = right_x - left_x, right_y - left_y
+        if self.turned:
+            across, down = -across, -down
+        return math.degrees(math.atan2(down, across)) + self.up_angle
 
 
 class FaceDetector:
@@ -62,17 +75,23 @@ class FaceDetector:
         """Load MediaPipe and the short-range model. Raises ImportError naming what to install where it cannot."""
         self._mediapipe = load_runtime("mediapipe")
         self._tasks: dict[str, Any] = {SHORT_RANGE.file: self._load(SHORT_RANGE)}
+        self._closing = weakref.finalize(self, _close, self._tasks)
+        self._closing.atexit = False  # the process frees them
 
-    def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """Return the faces in ``rgb`` `(height, width, 3)` uint8, the best score first; [] where there is none."""
+    def detect(self, rgb: np.ndarray, turned: bool = False) -> list[Detection]:
+        """Return the faces in ``rgb`` `(height, width, 3)` uint8, the best score first; [] where there is none.
+
+        Args: turned: look for faces that stand on their heads instead. Without it they are at times taken for upright
+        ones, mouth for eyes, with a score of up to 0.8.
+        """
         check_rgb(rgb)
-        image, factor = _shrunk(rgb)
-        return self._run(SHORT_RANGE, image, factor) or self._run(FULL_RANGE, image, factor)
+        image, factor = _shrunk(rgb[::-1, ::-1] if turned else rgb)
+        found = self._run(SHORT_RANGE, image, factor) or self._run(FULL_RANGE, image, factor)
+        return [_turned_back(face, rgb.shape) for face in found] if turned else found
 
     def close(self) -> None:
         """Free the models; the detector cannot be used after."""
-        while self._tasks:
-            self._tasks.popitem()[1].close()
+        self._closing()
 
     def _load(self, model: DetectorModel) -> Any:
         vision = load_runtime("mediapipe.tasks.python.vision")
@@ -81,15 +100,27 @@ class FaceDetector:
         options = vision.FaceDetectorOptions(
             base_options=base(model_asset_buffer=data), min_detection_confidence=model.min_score
         )
-        with explain_missing("mediapipe"):  # only now does it load its own compiled library
-            return vision.FaceDetector.create_from_options(options)
+        with quiet():
+            try:
+                with explain_missing("mediapipe"):  # only now does it load its own compiled library
+                    task = vision.FaceDetector.create_from_options(options)
+            except (ValueError, RuntimeError) as error:
+                raise OSError(
+                    f"MediaPipe refuses the face detector's file {model.file} ({error}): install mmadfer anew"
+                ) from error
+            # The first run prepares more, and tells of it; every later one is then as quick as it can be.
+            task.detect(self._image(np.zeros((64, 64, 3), np.uint8)))
+        return task
+
+    def _image(self, rgb: np.ndarray) -> Any:
+        return self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=rgb)
 
     def _run(self, model: DetectorModel, image: np.ndarray, factor: float) -> list[Detection]:
         if model.file not in self._tasks:
             self._tasks[model.file] = self._load(model)
         height, width = image.shape[:2]
-        mp = self._mediapipe
-        found = self._tasks[model.file].detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=image)).detections
+        with quiet_run():
+            found = self._tasks[model.file].detect(self._image(image)).detections
         faces = []
         for face in found:
             b = face.bounding_box
@@ -98,6 +129,24 @@ class FaceDetector:
             faces.append(Detection(box, face.categories[0].score, points, model))
         upright = [face for face in faces if abs(face.eye_angle) <= _LARGEST_TILT]
         return sorted(upright, key=lambda face: -face.score)
+
+
+def _close(tasks: dict[str, Any]) -> None:
+    with quiet():
+        while tasks:
+            tasks.popitem()[1].close()
+
+
+def _turned_back(face: Detection, shape: tuple[int, ...]) -> Detection:
+    """Return ``face``, found in a picture turned round, in px of the picture of this ``shape`` as it was."""
+    height, width = shape[:2]
+    box = face.box
+    return dataclasses.replace(
+        face,
+        box=Box(width - box.x - box.width, height - box.y - box.height, box.width, box.height),
+        points=tuple((width - x, height - y) for x, y in face.points),
+        turned=True,
+    )
 
 
 def _shrunk(rgb: np.ndarray) -> tuple[np.ndarray, float]:
