@@ -223,7 +223,7 @@ class Worker:
         return True
 
     def _check_drift(self, sessions: list[Session], pace: Pace) -> bool:
-        """Use the pause for an exact pass, where one waits or would tell what it takes; return whether there was one."""
+        """Use the pause for an exact pass that waits, or that tells what it takes; return whether there was one."""
         for session in sessions:
             answers = self._answers.get(session.number)
             if answers is None:

@@ -49,7 +49,14 @@ class _Bytes:
 
     def __init__(self, file: Any, suffix: str) -> None:
         self.name = f"media{suffix}"
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.read, self.tell, self._seek = file.read, file.tell, file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Return the new place, or, as ffmpeg wants it, a negative error where a broken file leads to none."""
+        try:
+            return int(self._seek(offset, whence))
+        except OSError as error:
+            return -(error.errno or 1)
 
 
 @contextlib.contextmanager

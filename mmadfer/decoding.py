@@ -68,7 +68,7 @@ class Decoding:
             context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
         self._first_shape: Any = _NOT_SEEN
         self.damaged = 0
-        """Packets that could not be decoded, and frames that the decoder itself calls damaged."""
+        """Number of packets that cannot be decoded, or not without damage."""
         self.broke_off = ""
         """Why the packets end before the file does, in a few words; empty where they do not."""
 
@@ -76,7 +76,6 @@ class Decoding:
         """Yield the frames of ``packets``, the stream's own, in order."""
         clock = FrameClock()
         for frame in self._decoded(self._read(packets)):
-            self.damaged += bool(frame.is_corrupt)
             stamp = clock.stamp(frame)
             time = None if stamp is None else float(stamp * (frame.time_base or self._stream.time_base))
             yield Decoded(time, frame, self._pixel_shape())
@@ -106,6 +105,7 @@ class Decoding:
             except av.error.FFmpegError:
                 self.damaged += 1
             else:
+                self.damaged += packet.is_corrupt or any(frame.is_corrupt for frame in frames)
                 yield from frames
         try:
             frames = self._stream.codec_context.decode(None)

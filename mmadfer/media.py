@@ -21,6 +21,7 @@ import numpy as np
 from mmadfer.audio_buffer import JITTER
 from mmadfer.container import open_container
 from mmadfer.decoding import Decoded
+from mmadfer.media_length import USUAL_FPS, duration, frame_rate, tell
 from mmadfer.names import shown
 from mmadfer.picture_track import PictureTrack
 from mmadfer.pictures import Picture, open_picture
@@ -34,18 +35,8 @@ _LONGEST_FILL = 60.0
 """Where sound is read whole, longer times in which no track of the file holds anything, s, are closed up."""
 _NEAR = 1.0
 """Picture and sound begin and end within this, s, of each other."""
-_HEADER_SLACK = 1.5
-"""A header's duration is taken where it differs from what the packets say by less than so many frames."""
-_USUAL_FPS = 25.0
 _FILM = 3
 """So many JPEG pictures, one behind the other, are a film."""
-_USUAL_ERROR = 3.0
-"""A header's frame rate is wrong where it differs from that of the packets by this factor."""
-_MISSING = 0.5
-"""So much more, s, in a header than there is tells of a file that was cut short."""
-_TELL_LENGTH = frozenset(("aiff", "asf", "au", "avi", "caf", "flac", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2",
-    "mxf", "rm", "w64", "wav", "wtv"))  # fmt: skip
-"""Formats whose header says how long they are; with others that is a guess by their size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +165,7 @@ class MediaFile:
             return
         if not self.has_video:
             return
-        track = PictureTrack(shown(self.path), self.fps or _USUAL_FPS)
+        track = PictureTrack(shown(self.path), self.fps or USUAL_FPS)
         for time, rgb in track.pictures(decode(self.path, self.video_track, self.timeline)):
             yield VideoFrame(time, rgb)
 
@@ -233,10 +224,13 @@ def _is_motion_jpeg(path: pathlib.Path, picture: Picture) -> bool:
 
 def _first_that_decodes(path: pathlib.Path, container: Any, kind: Any) -> tuple[Any, Decoded] | None:
     """Return (track, its first frame) of the best track of ``kind`` that can be decoded; None where none can."""
-    for stream in tracks(container, kind):
-        frame = first_frame(path, stream.index)
+    found = tracks(container, kind)
+    for stream in found:
+        frame = first_frame(path, stream.index) if stream.codec_context is not None else None
         if frame is not None:
             return stream, frame
+    if found:
+        _log.warning("%s: its %s cannot be decoded, and is left out", shown(path), kind)
     return None
 
 
@@ -246,11 +240,13 @@ def _media_file(
     timeline = read_timeline(container, [track for track in (video, sound) if track is not None])
     fps, height, width = 0.0, 0, 0
     if video is not None:
-        fps = _fps(video[0], timeline)
+        fps = frame_rate(video[0], timeline)
         height, width = PictureTrack(shown(path), fps).rgb(video[1]).shape[:2]
-    file = MediaFile(
+    seconds = duration(container, timeline, fps)
+    tell(path, container, timeline, seconds)
+    return MediaFile(
         path=path,
-        duration=_duration(container, timeline, fps),
+        duration=seconds,
         has_video=video is not None,
         has_audio=sound is not None,
         fps=fps,
@@ -262,37 +258,3 @@ def _media_file(
         audio_track=sound[0].index if sound is not None else -1,
         timeline=timeline,
     )
-    _tell(file, container)
-    return file
-
-
-def _fps(stream: Any, timeline: Timeline) -> float:
-    # Without stamps there is nothing to average: then what the stream's own header says holds, or ffmpeg's 25.
-    rates = (stream.average_rate, stream.guessed_rate) if timeline.end is not None else (stream.guessed_rate,)
-    rate = float(next(filter(None, rates), 0.0))
-    seen = timeline.rate or rate
-    return rate if seen / _USUAL_ERROR < rate < seen * _USUAL_ERROR else seen  # some headers name their clock's ticks
-
-
-def _duration(container: Any, timeline: Timeline, fps: float) -> float:
-    header = (container.duration or 0) / 1e6
-    if timeline.end is None:
-        return header or timeline.unstamped / (fps or _USUAL_FPS)
-    near = abs(header - timeline.end) < _HEADER_SLACK / (fps or _USUAL_FPS)
-    return header if header and near else max(0.0, timeline.end)
-
-
-def _tell(file: MediaFile, container: Any) -> None:
-    name, timeline = shown(file.path), file.timeline
-    for time in timeline.restarts:
-        _log.warning("%s: its clock starts anew at %.2f s; what follows is read as going on from there", name, time)
-    for begin, end in timeline.holes:
-        _log.warning("%s: its clock jumps from %.2f s to %.2f s, with nothing between", name, begin, end)
-    header = (container.duration or 0) / 1e6
-    if container.format.name in _TELL_LENGTH and not timeline.restarts and header > file.duration + _MISSING:
-        _log.warning(
-            "%s: its header says %.2f s, and what is there ends at %.2f s; is it cut short?",
-            name,
-            header,
-            file.duration,
-        )

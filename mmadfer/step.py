@@ -18,7 +18,7 @@ from mmadfer.stream import Window
 
 __all__ = ["StreamingStep", "match"]
 
-_BREAKS = frozenset({State.NO_FACE, State.FACE_LOST, State.WINDOW_FILLING})
+BREAKS = frozenset({State.NO_FACE, State.FACE_LOST, State.WINDOW_FILLING})
 """Under these the window's frames do not follow from the last window's: it is computed exactly, and so is the next."""
 _REACH = 0.75
 """How far a kept frame may lie from its place in the window, in hops. Above 0.5, or an answer that took 5.5 hops would
@@ -135,7 +135,7 @@ class StreamingStep:
         """Return what of ``near`` and of the last sound will do. Args: heard: the window's log-mel, coarsely."""
         count = self._backend.spec.num_frames
         whole = len(set(window.frame_times)) == count  # a short window repeats its last frame
-        if not whole or not near or _BREAKS.intersection(window.states):
+        if not whole or not near or BREAKS.intersection(window.states):
             return _EXACT
         budget = _MARGIN * allowed_shift(self._last, self._info)
         sound = self._still_heard(window, heard, budget / 2) if count - len(near) > 1 else None

@@ -68,14 +68,28 @@ class Track:
         self._is_sound = stream.type == "audio"
         self._rate: int = stream.codec_context.sample_rate if self._is_sound else 0
         self._tick = float(stream.time_base or 0)
+        self._usual, self._still = 0.0, 0
         self._made_up, self._has_pts = made_up, False
         self._guess = self._meant = math.nan  # what ffmpeg would make of a missing next stamp, and what it should be
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether this is a video whose stamps do not move on."""
+        return not self._is_sound and self.packets >= _STRAY_PACKETS and self._still > self.packets // 2
+
+    @property
+    def is_even(self) -> bool:
+        """Whether this is a video whose stamps tell its rate."""
+        return not self._is_sound and not self.stands_still
 
     def take(self, packet: Any, other: Stretch | None) -> bool:
         """Take the next packet and return whether a stretch begins with it. Args: other: the other track's newest."""
         number = self.packets
         self.packets += 1
         length = (packet.duration or 0) * self._tick
+        if length > AHEAD:  # so some formats write a hole
+            length = self._usual
+        self._usual = length
         seconds = (frame_seconds(self._codec, bytes(memoryview(packet)[:8])) if self._is_sound else None) or length
         self.seconds += seconds - self._skipped(packet)
         stamp, pts = packet.dts if packet.dts is not None else packet.pts, None if self._made_up else packet.pts
@@ -107,6 +121,8 @@ class Track:
     def _extend(self, number: int, time: float, shown: float, seconds: float, other: Stretch | None) -> bool:
         current = self.stretches[-1] if self.stretches else None
         begins = current is None or not current.last - _BACK < time < max(current.last, current.end) + AHEAD
+        begins = begins or self._resumes(time)
+        self._still += current is not None and time <= current.last
         if current is None or begins:
             beside = None if other is None else (other, other.last)
             current = Stretch(self.index, number, shown, shown, time, beside)
@@ -116,6 +132,13 @@ class Track:
         current.start, current.end = min(current.start, shown), max(current.end, shown + seconds)
         current.last, current.packets = time, current.packets + 1
         return begins
+
+    def _resumes(self, time: float) -> bool:
+        """Return whether the clock goes on from where it was before a few packets that went astray."""
+        if len(self.stretches) < 2 or self.stretches[-1].packets >= _STRAY_PACKETS:
+            return False
+        before, current = self.stretches[-2:]
+        return abs(time - before.last) < min(_RESUMES, abs(time - current.last))
 
 
 def read_stretches(container: Any, streams: Sequence[Any], made_up: bool) -> tuple[list[Track], list[Stretch]]:

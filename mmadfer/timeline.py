@@ -14,7 +14,7 @@ from typing import Any
 import av
 
 from mmadfer.decoding import Decoded, first_stamp
-from mmadfer.stretches import AHEAD, Stretch, join, read_stretches
+from mmadfer.stretches import AHEAD, Stretch, Track, join, read_stretches
 
 _NO_PACKET = 2**62
 """Number beyond all packets."""
@@ -34,6 +34,8 @@ class TrackClock:
     """Numbers of packets whose stamps mean nothing."""
     made_up: bool = False
     """Whether the presentation stamps are ffmpeg's guesses; in a stream without a container the others are steadier."""
+    still: bool = False
+    """Whether the stamps do not move on, and mean nothing."""
 
     def shifted(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Yield the track's packets with their stamps on the clock of the whole file; stray stamps are taken off."""
@@ -47,7 +49,7 @@ class TrackClock:
                 strays.pop(0)
             if self.made_up:
                 packet.pts = None
-            if strays and number in strays[0]:
+            if self.still or (strays and number in strays[0]):
                 packet.pts = packet.dts = None
             elif shift and packet.time_base:
                 ticks = round(Fraction(shift) / packet.time_base)
@@ -68,6 +70,8 @@ class Timeline:
     """Whether the file is a mere stream of sound, where one piece follows the other and the samples tell the time."""
     rate: float | None = None
     """Packets of the video a second, where there is one; holes do not count."""
+    still: int = 0
+    """Number of the pictures where their stamps do not move on; then an even pace is taken."""
     unstamped: int = 0
     """Number of packets of the first track where none bears a stamp."""
     tracks: dict[int, TrackClock] = field(default_factory=dict)
@@ -101,9 +105,10 @@ def read_timeline(container: Any, found: Sequence[tuple[Any, Decoded]]) -> Timel
     return Timeline(
         start=start,
         end=max(end for _, end in shown) - start if shown else None,
-        rate=_rate([s for s in kept if streams[0].type == "video" and s.track == streams[0].index]),
+        rate=_rate([s for s in kept if tracks[0].is_even and s.track == tracks[0].index]),
         unstamped=0 if shown else tracks[0].packets,
-        tracks={track.index: _clock(track.stretches, made_up) for track in tracks},
+        still=sum(track.packets for track in tracks if track.stands_still),
+        tracks={track.index: _clock(track, made_up) for track in tracks},
         restarts=tuple(time - start for time in restarts),
         holes=tuple((begin - start, end - start) for begin, end in _holes(shown)),
     )
@@ -124,13 +129,15 @@ def _rate(stretches: list[Stretch]) -> float | None:
     return sum(stretch.packets for stretch in stretches) / seconds if seconds > 0 else None
 
 
-def _clock(stretches: list[Stretch], made_up: bool) -> TrackClock:
+def _clock(track: Track, made_up: bool) -> TrackClock:
+    stretches = track.stretches
     bounds = [*(s.first for s in stretches), _NO_PACKET][1:]
     kept = [s for s in stretches if not s.stray and s.part_of is None]
     return TrackClock(
         tuple((s.first, s.shift) for s in kept) if any(s.shift for s in kept) else (),
         tuple(range(s.first, end) for s, end in zip(stretches, bounds, strict=True) if s.stray),
         made_up,
+        track.stands_still,
     )
 
 

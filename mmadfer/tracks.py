@@ -28,12 +28,11 @@ _SECOND_CHOICE = (
 
 
 def tracks(container: Any, kind: Kind) -> list[Any]:
-    """Return the tracks of ``kind`` that can be decoded and are no cover pictures, the one meant to be played first.
+    """Return the tracks of ``kind`` that are no cover pictures, the one meant to be played first.
 
     That is one marked as the default, and not one for commentary or description; else the first.
     """
-    found = [s for s in container.streams if s.type == kind and s.codec_context is not None]
-    found = [s for s in found if not s.disposition & _NO_FILM]
+    found = [s for s in container.streams if s.type == kind and not s.disposition & _NO_FILM]
     return sorted(found, key=lambda s: (bool(s.disposition & _SECOND_CHOICE), not s.disposition & _DISPOSITION.default))
 
 
@@ -52,7 +51,7 @@ def decode(path: Path, index: int, timeline: Timeline) -> Generator[Decoded, Non
                 decoded = decoded._replace(time=reached)
             yield decoded
         if decoding.damaged:
-            _log.warning("%s: %d damaged parts of its %s were left out", shown(path), decoding.damaged, stream.type)
+            _log.warning("%s: %d parts of its %s are damaged", shown(path), decoding.damaged, stream.type)
         if decoding.broke_off:
             _log.warning(
                 "%s: its %s breaks off at %.2f s (%s); what follows cannot be read",

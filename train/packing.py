@@ -31,6 +31,7 @@ from mmadfer.preprocess import resample
 _WARNERS = {
     "mmadfer.tracks": "damaged parts",
     "mmadfer.media": "odd clock or format",
+    "mmadfer.media_length": "odd clock or format",
     "mmadfer.picture_track": "odd clock or format",
     "mmadfer.sound_track": "odd clock or format",
     "mmadfer.pictures": "odd clock or format",
