@@ -216,7 +216,7 @@ def verdict(abrupt: Sequence[Summary]) -> str:
 
 HEADER = (
     "| clip | hops | steps | exact of full windows | same top class | probability off by, mean / most "
-    "| natural change from hop to hop | new frames: hops | exact / step median ms |\n" + 9 * "|---" + "|"  # noqa: E501
+    "| natural change from hop to hop | new frames: hops | exact / step median ms |\n" + 9 * "|---" + "|"
 )
 
 
