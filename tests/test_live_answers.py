@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+from live_support import FollowingRecognizer
 from test_model import TINY
 from test_step import HOP, SPEC, window
 
-from demo.answers import MIN_INTERVAL, Answers, Drift
+from demo.answers import DRIFT_AGAIN, MIN_INTERVAL, Answers, Drift
 from mmadfer.config import WeightsInfo
 from mmadfer.model import untrained_model
+from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.stream import Window
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +68,94 @@ def test_exact_answers_have_no_drift(recognizer: EmotionRecognizer) -> None:
     for hop in range(16, 19):
         assert answers.answer(window(hop)).probabilities == recognizer.predict(window(hop)).probabilities
         assert answers.check_drift() is None
+
+
+class Stepping(FollowingRecognizer):
+    """Its steps are off by as much as it is told; each answer's way is noted."""
+
+    def __init__(self, off: float = 0.0) -> None:
+        super().__init__()
+        self.off = off
+        self.ways: list[str] = []
+
+    def streaming_step(self) -> Any:
+        return SimpleNamespace(new_frames=1)
+
+    def predict(self, window: Window, step: Any = None) -> Prediction:
+        self.ways.append("exact" if step is None else "step")
+        found = super().predict(window)
+        names = list(found.probabilities)
+        moved = {names[0]: self.off, names[1]: -self.off} if step is not None else {}
+        values = {name: value + moved.get(name, 0.0) for name, value in found.probabilities.items()}
+        return Prediction(**{**vars(found), "probabilities": values})
+
+
+@pytest.mark.parametrize(("off", "then"), [(0.05, "exact"), (0.021, "exact"), (0.019, "step"), (0.0, "step")])
+def test_after_a_step_that_was_too_far_off_the_next_answer_is_exact(off: float, then: str) -> None:
+    recognizer = Stepping(off)
+    answers = Answers(recognizer, exact=False)
+    answers.answer(window(16))
+    drift = answers.check_drift()
+    assert drift is not None and drift.last == pytest.approx(off)
+    assert recognizer.ways == ["step", "exact"]
+    given = answers.answer(window(17))
+    truth = recognizer.predict(window(17)).probabilities
+    assert (given.probabilities == pytest.approx(truth, abs=1e-9)) is (then == "exact" or off == 0)
+    assert answers.was_exact is (then == "exact")
+    answers.answer(window(18))
+    assert not answers.was_exact, "and then it steps again"
+
+
+def test_a_step_that_was_too_far_off_is_checked_again_soon_and_rarer_each_time_that_it_was_not() -> None:
+    recognizer = Stepping(0.05)
+    answers, checked = Answers(recognizer, exact=False), []
+    for hop in range(16, 100):
+        answers.answer(window(16 + hop % 4))
+        if answers.check_drift() is not None:
+            checked.append(hop - 16)
+            recognizer.off = 0.0
+    assert checked[:2] == [0, 2]  # the one after the exact answer
+    assert checked[2] - checked[1] <= 2 * DRIFT_AGAIN < checked[-1] - checked[-2]
+
+
+def test_a_check_can_be_asked_for_and_its_time_is_told() -> None:
+    now = [100.0]
+    recognizer = Stepping()
+    answers = Answers(recognizer, exact=False, clock=lambda: now[0])
+    answers.ask_check()
+    assert answers.check_drift() is None, "there was no step yet"
+    real = recognizer.predict
+
+    def predict(window: Window, step: Any = None) -> Prediction:
+        now[0] += 0.25 if step is None else 0.0625
+        return real(window, step)
+
+    recognizer.predict = predict  # type: ignore[method-assign]
+    for hop in (16, 17, 18):
+        answers.answer(window(hop))
+        assert (answers.seconds, answers.was_exact) == (0.0625, False)
+        answers.ask_check()
+        assert answers.check_drift() is not None
+        assert (answers.seconds, answers.was_exact) == (0.25, True)
+        assert answers.check_drift() is None, "once"
+
+
+def test_the_way_may_change_between_two_answers() -> None:
+    recognizer = Stepping(0.01)
+    answers = Answers(recognizer, exact=False)
+    for hop, exact in ((16, False), (17, True), (18, True), (19, False)):
+        answers.exact = exact
+        answers.answer(window(hop))
+        assert answers.was_exact is exact
+    assert recognizer.ways == ["step", "exact", "exact", "step"]
+    answers.exact = True
+    answers.ask_check()
+    assert answers.check_drift() is None, "exact answers have none"
+
+
+def test_whole_passes_of_the_step_are_told_as_exact(recognizer: EmotionRecognizer) -> None:
+    answers = Answers(recognizer, exact=False)
+    answers.answer(window(16))
+    assert answers.was_exact and answers.seconds > 0
+    answers.answer(window(17))
+    assert not answers.was_exact
