@@ -16,7 +16,7 @@ from mmadfer.backends.compiled import Compiled, Compiler, Source
 from mmadfer.backends.device import choose_device, device_name
 from mmadfer.backends.faces_graph import without_sound
 from mmadfer.backends.openvino_core import openvino_core, openvino_precision
-from mmadfer.backends.proof import Unproven, prove, prove_faces, tolerance
+from mmadfer.backends.proof import CannotCompute, Unproven, prove, prove_faces, tolerance
 from mmadfer.lazy_model import LazyModel
 
 if TYPE_CHECKING:
@@ -79,8 +79,9 @@ class OpenVINOBackend(Backend):
         try:
             return cls(graphs, precision)
         except Unproven as error:
+            innocent = precision == "int8" or isinstance(error, CannotCompute)
             try:
-                again = None if precision == "int8" else storage.graphs_again(lazy, graphs)
+                again = None if innocent else storage.graphs_again(lazy, graphs)
             except OSError:
                 again = None
             if again is None:
@@ -93,6 +94,7 @@ class OpenVINOBackend(Backend):
         encoder, head = self._sources["encoder"], self._sources["head"]
         for anew in (False, True):
             self._encoder, self._head = self._compiler.open(encoder, anew), self._compiler.open(head, anew)
+            self._check_precision(encoder.precision)
             self._local = threading.local()  # requests belong to what was compiled before
             try:
                 prove(self, self._reference, self._tolerance)
@@ -107,6 +109,12 @@ class OpenVINOBackend(Backend):
                 break
         self._compiler.keep(encoder, self._encoder)
         self._compiler.keep(head, self._head)
+
+    def _check_precision(self, precision: str) -> None:
+        """Refuse float32 under the name of bf16: without AVX-512 OpenVINO computes in float32 whatever it is asked."""
+        found = self._encoder.model.get_property("INFERENCE_PRECISION_HINT").to_string()
+        if precision == "bf16" and found != precision:
+            raise CannotCompute(f"{self.description}: this CPU cannot compute bf16 in OpenVINO; choose fp32")
 
     def _infer(self, name: str, compiled: Compiled, *inputs: torch.Tensor) -> list[torch.Tensor]:
         # A request belongs to one thread: the live model and the drift meter run at the same time.

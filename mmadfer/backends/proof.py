@@ -46,6 +46,10 @@ class Unproven(ValueError):
     """An engine does not start, or does not answer the probe as the weights do: it must not be used."""
 
 
+class CannotCompute(Unproven):
+    """An engine cannot compute in the wanted precision on this machine."""
+
+
 def prove(backend: Backend, reference: Reference, allowed: float) -> None:
     """Ask ``backend`` the probe. Args: allowed: largest `distance`.
 
