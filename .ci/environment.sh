@@ -17,6 +17,7 @@ LIVE_NEEDS=(
 # The tests record from PulseAudio and drive a browser by Playwright, whose Node loads libatomic.
 TEST_NEEDS=(
     lib:libatomic.so.1=libatomic1
+    cmd:ffmpeg=ffmpeg
     cmd:pulseaudio=pulseaudio
     cmd:pactl=pulseaudio-utils
     cmd:arecord=alsa-utils

@@ -1,7 +1,7 @@
 """Made files of every kind, read by the library: right, told in words, or wrong: `python -m benchmarks.files`.
 
 "Right": the pictures that the maker put in, in order, upright and at their times, and the sound where it was put.
-"Told": one sentence (ValueError or OSError) that names the file, or a warning. "Wrong" is anything else, and must not be.
+"Told": one sentence (ValueError or OSError) that names the file, or a warning. "Wrong" is anything else.
 """
 
 from __future__ import annotations
