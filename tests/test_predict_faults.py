@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -138,7 +136,8 @@ def test_weights_whose_name_is_no_text_are_named(weights, short, tmp_path, capsy
 
 
 CRASH = (
-    "import os, signal; from mmadfer import predict; from mmadfer.recognizer import EmotionRecognizer as R;"
+    "import os, signal;"
+    "from mmadfer import predict; from mmadfer.recognizer import EmotionRecognizer as R;"
     "real = R.iter_file;"
     "R.iter_file = lambda self, path, *more: ("
     "os.kill(os.getpid(), signal.{}) if 'bad' in str(path) else real(self, path, *more))"
@@ -159,21 +158,3 @@ def test_a_file_that_crashes_the_process_ends_alone(weights, short, tmp_path):  
     for sentence, name in zip(said_in(said), bad, strict=True):
         assert sentence.startswith(f"{name} cannot be scored, for it ended the process (SIGSEGV)")
     assert f"{len(bad)} of {len(names)} files failed" in said and said.count("PyTorch") == 1
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
-)
-def test_both_processes_end_together(number, code, weights, short, tmp_path):  # noqa: F811
-    out = tmp_path / "out.csv"
-    waiting = CRASH.replace("os.kill(os.getpid(), signal.{})", "__import__('time').sleep(300)")
-    bad = tmp_path / "bad.mkv"
-    os.link(short, bad)
-    process = _run([str(short), str(bad), "--csv", str(out), *options(weights)], waiting)
-    deadline = time.monotonic() + 200
-    while not (out.exists() and len(rows_of(out)) == 1):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(number)
-    said = process.communicate(timeout=60)[1]  # its pipes are closed only when the child has ended, too
-    assert process.returncode == code and b"Traceback" not in said
