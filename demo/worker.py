@@ -263,5 +263,7 @@ def lower_priority() -> None:
     loaded or at its first answer, inherit it; elsewhere the priority belongs to the whole process: nothing is done.
     """
     if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), CPU_NICENESS)
+            usual = os.getpriority(os.PRIO_PROCESS, thread)  # the app itself may have been started to give way
+            os.setpriority(os.PRIO_PROCESS, thread, usual + CPU_NICENESS)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,8 +51,8 @@ class Watched:
 def start() -> Iterator[Callable[..., Worker]]:
     workers: list[Worker] = []
 
-    def make(load: Callable[[], Any]) -> Worker:
-        workers.append(Worker(load))
+    def make(load: Callable[[], Any], exact: bool = False) -> Worker:
+        workers.append(Worker(load, exact))
         workers[-1].start()
         assert workers[-1].loaded.wait(5)
         return workers[-1]
@@ -208,3 +209,79 @@ def test_every_answer_is_exact_where_that_is_quick(share: float, exact: bool, st
     recognizer = FollowingRecognizer()
     recognizer.exact_seconds = share * recognizer.spec.hop_seconds
     assert start(lambda: recognizer).exact is exact
+
+
+class Machine(FollowingRecognizer):
+    """Its exact answers take as long as is set at the moment, its steps no time; the way of each answer is noted."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.exact_seconds = self.seconds = seconds
+        self.ways: list[bool] = []
+
+    def streaming_step(self) -> Any:
+        return SimpleNamespace(new_frames=1)
+
+    def predict(self, window: Window, step: Any = None) -> Prediction:
+        self.ways = [*self.ways[-200:], step is None]
+        time.sleep(self.seconds if step is None else 0.0)
+        return super().predict(window)
+
+
+def paces(session: Watched) -> list[bool]:
+    """Return what the session was told of exact answers, in turn."""
+    return [message["exact"] for message in session.told if message["type"] == "pace"]
+
+
+def test_a_machine_that_was_busy_at_the_start_goes_over_to_exact_answers(start: Callable[..., Worker]) -> None:
+    machine, sessions = Machine(0.2), [Watched(1), Watched(2)]
+    worker = start(lambda: machine)
+    assert not worker.exact
+    for session in sessions:
+        worker.add(session)  # type: ignore[arg-type]
+    assert until(lambda: len(machine.ways) > 6) and not worker.exact
+    machine.seconds = 0.0
+    assert until(lambda: worker.exact, 20), "its quick passes were not seen"
+    assert until(lambda: len(machine.ways) > 100 and all(machine.ways[-20:]))
+    assert [paces(session) for session in sessions] == [[True], [True]]
+    assert {m["exactMs"] < 50 for m in sessions[0].told if m["type"] == "pace"} == {True}
+
+
+def test_a_machine_that_is_late_for_seconds_goes_back_to_the_step_and_says_so(
+    start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.pace.LATE_AFTER", 1.0)
+    machine, session = Machine(0.0), Watched(1)
+    worker = start(lambda: machine)
+    worker.add(session)  # type: ignore[arg-type]
+    assert worker.exact and until(lambda: len(session.answers) > 3) and paces(session) == []
+    machine.seconds = 0.25
+    assert until(lambda: not worker.exact, 20)
+    assert until(lambda: paces(session) == [False])
+    before = len(machine.ways)
+    assert until(lambda: len(machine.ways) > before + 12)
+    assert machine.ways[-10:].count(False) >= 8, "checks aside, all are steps"
+
+
+def test_whoever_asks_for_exact_answers_gets_them_however_late(
+    start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.pace.LATE_AFTER", 0.5)
+    machine, session = Machine(0.3), Watched(1)
+    worker = start(lambda: machine, exact=True)
+    worker.add(session)  # type: ignore[arg-type]
+    assert until(lambda: len(session.answers) > 6, 20)
+    assert worker.exact and all(machine.ways) and paces(session) == []
+
+
+def test_the_page_is_told_the_present_way(start: Callable[..., Worker]) -> None:
+    from demo.server import LiveServer
+
+    machine, session = Machine(0.2), Watched(1)
+    worker = start(lambda: machine)
+    server = LiveServer(worker)
+    assert server._model_info()["exact"] is False
+    machine.seconds = 0.0
+    worker.add(session)  # type: ignore[arg-type]
+    assert until(lambda: worker.exact, 20)
+    assert server._model_info()["exact"] is True
