@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 import torch
@@ -98,9 +99,9 @@ def test_arguments_that_cannot_be_meant_end_with_one_sentence(arguments, words, 
     assert capsys.readouterr().err == f"python -m benchmarks.latency: {words}\n"
 
 
-def hop(time, new_frames, exact, step):
+def hop(time, new_frames, exact, step, steady=True):
     """Return a hop with these probabilities of the first of two classes."""
-    return streaming.Hop(time, new_frames, [exact, 1 - exact], [step, 1 - step], 1.0, 0.1)
+    return streaming.Hop(time, new_frames, [exact, 1 - exact], [step, 1 - step], 1.0, 0.1, steady)
 
 
 def test_summary_is_over_the_steps():
@@ -120,10 +121,41 @@ def test_a_file_of_exact_passes_has_no_step_figures():
     assert "| - | - | - | 16: 1 |" in streaming.line(found)
 
 
+def test_the_share_of_exact_passes_is_of_windows_that_leave_a_choice():
+    hops = [hop(0.2, 16, 0.9, 0.9, steady=False), *[hop(3.2 + k, 1, 0.9, 0.9) for k in range(3)], hop(6, 16, 0.9, 0.9)]
+    found = streaming.summary("a.mp4", hops, SPEC)
+    assert found.exact_share == 0.25
+    assert "| a.mp4 | 5 | 3 | 25% |" in streaming.line(found)
+    assert streaming.summary("a.mp4", hops[:1], SPEC).exact_share is None
+
+
+@pytest.mark.parametrize(("step", "words"), [(0.885, "off by 0.0150 at most (b); limit 0.02: met"), (0.8, "MISSED")])
+def test_the_verdict_is_on_the_worst_of_the_abrupt_sounds(step, words):
+    quiet = streaming.summary("a", [hop(3.2, 1, 0.9, 0.899)], SPEC)
+    assert words in streaming.verdict([quiet, streaming.summary("b", [hop(3.2, 1, 0.9, step)], SPEC), quiet])
+
+
+def test_streaming_with_sound_that_changes_abruptly(monkeypatch, clips, tmp_path, capsys):
+    monkeypatch.setattr(streaming, "load", lambda *_: stressed_model())
+    monkeypatch.setattr("benchmarks.abrupt_sound.SECONDS", 5.0)
+    every = streaming.made_sounds
+    monkeypatch.setattr(streaming, "made_sounds", lambda *given: dict(list(every(*given).items())[:2]))
+    clip = str(clips / "derived_face_jfk_6s_44k.mp4")
+    arguments = [clip, "--backend", "pytorch", "--device", "cpu", "--precision", "fp32", "--sounds", "abrupt"]
+    assert streaming.main([*arguments, "--json", str(tmp_path / "out.json")]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"where the sound changes abruptly: off by 0\.0[01]\d\d at most \(.*\); limit 0\.02: met", out), (
+        out
+    )
+    found = json.loads((tmp_path / "out.json").read_text())["clips"]
+    assert [clip["clip"].split(": ")[1] for clip in found] == ["silence, then a shout", "a quiet room, then a shout"]
+    assert all(clip["hops"] > 20 and clip["exact_share"] < 0.6 and clip["most"] < 0.02 for clip in found), out
+
+
 def test_streaming_over_a_real_clip(monkeypatch, clips, tmp_path, capsys):
     monkeypatch.setattr(streaming, "load", lambda *_: stressed_model())
     clip = str(clips / "derived_face_jfk_6s_44k.mp4")
-    arguments = [clip, "--backend", "pytorch", "--device", "cpu", "--precision", "fp32"]
+    arguments = [clip, "--backend", "pytorch", "--device", "cpu", "--precision", "fp32", "--sounds", "own"]
     assert streaming.main([*arguments, "--json", str(tmp_path / "out.json")]) == 0
     assert "derived_face_jfk_6s_44k.mp4 | 3" in capsys.readouterr().out
     found = json.loads((tmp_path / "out.json").read_text())["clips"][0]

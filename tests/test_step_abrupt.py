@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.abrupt_sound import SECONDS, face_windows, made_sounds, voice_of, with_sound
 from demo.answers import Answers
@@ -18,8 +20,11 @@ CLIP = "derived_face_jfk_6s_44k.mp4"
 
 
 @pytest.fixture(scope="module")
-def recognizer() -> EmotionRecognizer:
-    return EmotionRecognizer(load_model(starter.FILE), "pytorch", "cpu", "fp32")
+def recognizer() -> Iterator[EmotionRecognizer]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a model gains nothing by two, and loses much where others need them
+    yield EmotionRecognizer(load_model(starter.FILE), "pytorch", "cpu", "fp32")
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,8 @@ def test_steps_stay_near_the_exact_pass(
     windows = [with_sound(window, sound, rate) for window in faces][every - 1 :: every]
     for window in windows:
         given = answers.answer(window).probabilities
+        if window.end <= recognizer.spec.window_seconds:
+            continue  # it fills
         exact = recognizer.predict(window).probabilities
         off = max(abs(exact[name] - value) for name, value in given.items())
         steps += off > 0

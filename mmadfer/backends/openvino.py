@@ -157,12 +157,13 @@ class OpenVINOBackend(Backend):
         """As `_start`, for the frames without their sound; returns nothing where they are wrong."""
         source = self._sources["faces"]
         for anew in (False, True):
-            compiled = self._compiler.open(source, anew)
+            compiled: Compiled | None = None
             self._local.faces = (None, None)
             try:
+                compiled = self._compiler.open(source, anew)
                 prove_faces(self, partial(self._infer, "faces", compiled), self._reference, self._tolerance)
-            except Unproven as error:
-                if not compiled.was_kept:
+            except ValueError as error:  # of `without_sound`, too
+                if compiled is None or not compiled.was_kept:
                     log.warning("%s: the sound is encoded with every frame", error)
                     break
                 log.info("%s: its graph is compiled again", error)
