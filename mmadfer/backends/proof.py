@@ -63,7 +63,7 @@ def prove(backend: Backend, reference: Reference, allowed: float) -> None:
             encoded = backend.encode(frames[len(frames) - count :], spectrogram, kept_sum)
             cls = torch.cat([old_cls.to(encoded.cls.device), encoded.cls])
             answer = vars(encoded) | {"logits": backend.head(cls, encoded.audio_cls)}
-        except (RuntimeError, TypeError) as error:  # engines say so of whatever does not run or fit
+        except (RuntimeError, TypeError, ValueError) as error:  # engines say so of whatever does not run or fit
             raise Unproven(f"{backend.description} does not answer the probe: {error}") from error
         worst = max(worst, _compare(backend, answer, expected, allowed))
     log.info(
