@@ -145,7 +145,7 @@ class Compiler:
             return Compiled(self._core.compile_model(graph, "CPU", self._hints(source)))
         except RuntimeError as error:
             why = str(error).strip().splitlines()[-1] if str(error).strip() else "it gives no reason"
-            raise Unproven(f"OpenVINO cannot compile {path} ({why}); delete it to have it written again") from error
+            raise Unproven(f"OpenVINO cannot compile {path}: {why}") from error
 
     def _tidy(self, ours: Path) -> None:
         """Remove what other versions of OpenVINO compiled for this CPU, and of the rest what was used longest ago."""

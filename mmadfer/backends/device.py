@@ -38,10 +38,14 @@ def choose_precision(device: torch.device, precision: str = "auto") -> str:
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
     capabilities = torch.cpu.get_capabilities()
     there = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return "bf16" if there and limit.upper() not in _WITHOUT_BF16 else "fp32"
+    return "bf16" if there and instruction_limit() not in _WITHOUT_BF16 else "fp32"
+
+
+def instruction_limit() -> str:
+    """Return what oneDNN, which PyTorch and OpenVINO compute with, is limited to, such as "AVX2"; empty if nothing."""
+    return (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "").upper()
 
 
 def device_name(device: torch.device) -> str:

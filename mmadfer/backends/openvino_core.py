@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mmadfer.backends.device import choose_precision
+from mmadfer.backends.device import choose_precision, instruction_limit
 
 _lock = threading.Lock()
 _core: Any = None
@@ -47,8 +47,8 @@ def identity(core: Any) -> tuple[str, str]:
 
     features = sorted(name for name, there in torch.cpu.get_capabilities().items() if there is True)
     abilities = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-    cpu = (core.get_property("CPU", "FULL_DEVICE_NAME").strip(), *abilities, *features)
-    return openvino.get_version(), " ".join(cpu)
+    cpu = (core.get_property("CPU", "FULL_DEVICE_NAME").strip(), *abilities, *features, instruction_limit())
+    return openvino.get_version(), " ".join(cpu).rstrip()
 
 
 def openvino_precision(core: Any, precision: str = "auto") -> str:
