@@ -105,7 +105,7 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
     what = f"{shown(path)} cannot be read as video or sound"
     if head.startswith(_LISTS):
         return ValueError(f"{what}: it is a playlist; give the files that it names")
-    if isinstance(error, av.error.ArgumentError):  # of a format that is refused
+    if isinstance(error, av.error.ArgumentError) and path.suffix.lower() not in PICTURE_SUFFIXES:  # a refused format
         return ValueError(f"{what}: it is text, a rare kind of picture, or numbers without a header; convert it")
     reason = error.strerror if isinstance(error, av.error.FFmpegError) else error
     return ValueError(f"{what} ({reason}); is it damaged or cut short?")

@@ -22,7 +22,7 @@ _MISSING = 0.5
 _MOST_HOLES = 5
 """So many are told of one by one."""
 _TELL_LENGTH = frozenset(
-    ("aiff", "asf", "au", "avi", "caf", "flac", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mxf", "rm", "w64",
+    ("aiff", "au", "avi", "caf", "flac", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mxf", "rm", "w64",
      "wav", "wtv")
 )  # fmt: skip
 """Formats whose header says how long they are; with others that is a guess by their size."""
@@ -31,7 +31,8 @@ _TELL_LENGTH = frozenset(
 def frame_rate(stream: Any, timeline: Timeline) -> float:
     """Return the frames a second of a video track; 0 where nothing tells."""
     # Without stamps there is nothing to average: then what the stream's own header says holds, or ffmpeg's 25.
-    rates = (stream.average_rate, stream.guessed_rate) if timeline.end is not None else (stream.guessed_rate,)
+    stamped = timeline.end is not None and not timeline.track(stream.index).made_up
+    rates = (stream.average_rate, stream.guessed_rate) if stamped else (stream.guessed_rate,)
     rate = float(next(filter(None, rates), 0.0))
     seen = timeline.rate or rate
     return rate if seen / _USUAL_ERROR < rate < seen * _USUAL_ERROR else seen  # some headers name their clock's ticks

@@ -99,9 +99,10 @@ class Track:
         # Where decoding stamps are made up, the first after a jump lie before it.
         time = (pts if pts is not None and abs(pts - stamp) * self._tick > AHEAD else stamp) * self._tick
         shown = time if pts is None else pts * self._tick
+        guess = time + length
         if abs(time - self._guess) < 1.5 * self._tick and self._guess != self._meant:
-            shown = self._meant
-        self._guess, self._meant = time + length, shown + seconds
+            time = shown = self._meant
+        self._guess, self._meant = guess, shown + seconds
         return self._extend(number, time, shown, seconds, other)
 
     def _skipped(self, packet: Any) -> float:
