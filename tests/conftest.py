@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.media_cases import Workshop
+
 DATA = Path(__file__).parent / "data"
 NO_SKIP = os.environ.get("MMADFER_NO_SKIP") == "1"
 """Set by .ci/run: a test that is skipped for another reason than a missing GPU fails."""
@@ -78,3 +80,15 @@ def chromium() -> str | None:
     """The system's Chromium or Chrome; None where Playwright has to use its own."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for path in map(shutil.which, names) if path), None)
+
+
+@pytest.fixture(scope="session")
+def stills() -> Path:
+    """The folder of small pictures in formats that the tests cannot write."""
+    return DATA / "stills"
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """What made media files are made of."""
+    return Workshop(tmp_path_factory.mktemp("workshop"))
