@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -21,6 +22,9 @@ from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.step import StreamingStep
 from mmadfer.stream import Window
+
+if TYPE_CHECKING:
+    from demo.worker import Worker
 
 SOURCES = ("browser", "clip")
 
@@ -98,13 +102,15 @@ class Recorder(EmotionRecognizer):
     answers: list[Answer]
     exact: bool
     """Whether the app computes every answer whole; else only those by steps are answers, the others check them."""
+    worker: Worker | None = None
+    """The app's, which may go over from the one to the other while it runs."""
 
     def predict(self, window: Window, step: StreamingStep | None = None) -> Prediction:
         """As of `EmotionRecognizer`."""
         prediction = super().predict(window, step)
         if step is not None:
             self.answers.append(Answer(step.new_frames, step.new_sound, prediction.latency_ms))
-        elif self.exact:
+        elif self.exact or (self.worker is not None and self.worker.exact):
             self.answers.append(Answer(self.spec.num_frames, True, prediction.latency_ms))
         return prediction
 
@@ -139,8 +145,8 @@ def _serve(connection: Connection, setting: Setting, home: str) -> None:
         recognizer = app.load()
         assert isinstance(recognizer, Recorder)
         spec = recognizer.spec
-        recognizer.exact = app.worker.exact
-        interval = MIN_INTERVAL if recognizer.exact else spec.hop_seconds
+        recognizer.worker = app.worker
+        interval = MIN_INTERVAL if app.worker.exact else spec.hop_seconds
         connection.send(StartedApp(url, recognizer.describe(), spec.image_size, interval))
         while True:
             connection.recv()
