@@ -94,7 +94,6 @@ def build(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         target = EngineFolder(Path(temporary) / "engine", key, graphs.spec, graphs.config, graphs.info)
         target.path.mkdir()
-        shutil.copyfile(graphs.probe, target.probe)
         for part in PARTS:
             network = _Network(getattr(graphs, part), part, graphs.spec.num_frames)
             built = _build_one(trt, network, key, _monitor(trt, part, progress, stop))
@@ -104,6 +103,7 @@ def build(
                 raise OSError(error.errno, error.strerror, str(target.file(part))) from error
         if stop.is_set():
             raise ValueError("the build was stopped")
+        shutil.copyfile(graphs.probe, target.probe)
         target.describe()
         storage.put(target.path, folder)
     return peek(folder)
