@@ -100,7 +100,7 @@ class Track:
         time = (pts if pts is not None and abs(pts - stamp) * self._tick > AHEAD else stamp) * self._tick
         shown = time if pts is None else pts * self._tick
         guess = time + length
-        if abs(time - self._guess) < 1.5 * self._tick and self._guess != self._meant:
+        if self._is_sound and abs(time - self._guess) < 1.5 * self._tick and self._guess != self._meant:
             time = shown = self._meant
         self._guess, self._meant = guess, shown + seconds
         return self._extend(number, time, shown, seconds, other)

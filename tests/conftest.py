@@ -7,10 +7,12 @@ import re
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.media_cases import Workshop
+if TYPE_CHECKING:
+    from tests.media_cases import Workshop
 
 DATA = Path(__file__).parent / "data"
 NO_SKIP = os.environ.get("MMADFER_NO_SKIP") == "1"
@@ -91,4 +93,6 @@ def stills() -> Path:
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """What made media files are made of."""
+    from tests.media_cases import Workshop  # here, as this file is tested without the others
+
     return Workshop(tmp_path_factory.mktemp("workshop"))

@@ -71,6 +71,8 @@ def test_half_precision_is_refused_on_the_cpu():
 
 
 def test_automatic_precision_follows_the_cpu(monkeypatch):
+    for limit in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(limit, raising=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert choose_precision(torch.device("cpu")) == "bf16"
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})

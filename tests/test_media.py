@@ -99,6 +99,11 @@ def test_late_sound_keeps_its_time(tmp_path):
     assert next(open_media(path).audio())[0] == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.parametrize(("name", "seconds"), [("intel_asl_thanks.mkv", 1.7), ("intel_asl_yes.mkv", 2.2)])
+def test_the_length_of_pictures_that_are_stored_out_of_order(clips, name, seconds):
+    assert open_media(clips / name).duration == pytest.approx(seconds, abs=0.002)
+
+
 def test_duration_without_a_header(tmp_path):
     # As a browser records: written as it comes, so that the header cannot hold a duration.
     path = write_media(tmp_path / "live.mkv", times(55), tone(16_000, 2.2), 16_000, options={"live": "1"})
