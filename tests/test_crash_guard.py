@@ -12,6 +12,7 @@ SCRIPT = """
 import os, signal, sys, time
 from mmadfer.crash_guard import guarded
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so would this one under nohup
 plan = sys.argv[1:]
 def say(*words):
     print(*words, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -185,28 +186,31 @@ def test_folders_that_may_be_no_speakers_are_named(tmp_path):
     assert said(listing, "folders not understood") and {clip.speaker for clip in listing.clips} == {""}
 
 
-@pytest.fixture
-def plain_user():
-    """Run as a user whom permissions bind, in a folder that is open to everybody; as root they would mean nothing."""
-    root = Path(tempfile.mkdtemp())
-    root.chmod(0o755)
+@contextlib.contextmanager
+def bound_by_permissions():
+    """Be a user whom permissions bind; to root they would mean nothing."""
     was = os.geteuid()
     try:
-        yield root, lambda: os.seteuid(65_534) if was == 0 else None
+        if was == 0:
+            os.seteuid(65_534)
+        yield
     finally:
         os.seteuid(was)
-        for path in (root, *root.rglob("*")):
-            path.chmod(0o755)
-        shutil.rmtree(root)
 
 
-def test_folders_and_files_that_may_not_be_read_are_named(plain_user):
-    root, give_up_rights = plain_user
-    made(root, ["happy/a.mp4", "sad/b.mp4", "sad/locked/c.mp4", "fear/d.mp4", "happy/e.mp4"])
-    for name in ("sad/locked", "fear", "happy/e.mp4"):
-        (root / name).chmod(0)
-    give_up_rights()
-    listing = list_clips("folder", root)
+def test_folders_and_files_that_may_not_be_read_are_named():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are root's alone
+        root = Path(folder)
+        root.chmod(0o755)
+        made(root, ["happy/a.mp4", "sad/b.mp4", "sad/locked/c.mp4", "fear/d.mp4", "happy/e.mp4"])
+        for name in ("sad/locked", "fear", "happy/e.mp4"):
+            (root / name).chmod(0)
+        try:
+            with bound_by_permissions():
+                listing = list_clips("folder", root)
+        finally:
+            for name in ("sad/locked", "fear"):
+                (root / name).chmod(0o755)
     assert sorted(found(listing)) == ["happy/a.mp4", "happy/e.mp4", "sad/b.mp4"]  # e.mp4 is named where it is opened
     assert said(listing, "not walked") == [
         ("fear", "cannot be opened (Permission denied)"),
