@@ -18,15 +18,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import picture
-from benchmarks.app_process import SOURCES, AppProcess, Setting, Snapshot, running_app
-from benchmarks.engine_process import Engine, NotAvailable
-from benchmarks.machine import in_words, machine, say, write_json
-from benchmarks.watchers import WATCHERS, Seen
-from mmadfer import cli, weights
+from benchmarks.support import picture
+from benchmarks.support.app_process import SOURCES, AppProcess, Setting, Snapshot, running_app
+from benchmarks.support.engine_process import Engine, NotAvailable
+from benchmarks.support.machine import in_words, machine, say, write_json
+from benchmarks.support.watchers import WATCHERS, Seen
+from mmadfer import cli
 from mmadfer.backends import BACKENDS
 from mmadfer.backends.base import PRECISIONS
 from mmadfer.config import IMAGE_SIZES
+from mmadfer.weights import store
 
 DEFAULT_PRECISIONS = ("bf16", "int8")
 DEFAULT_SIZES = tuple(sorted(IMAGE_SIZES, reverse=True))
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure_all(arguments: argparse.Namespace) -> int:
     check(arguments.seconds, arguments.sizes)
-    path = str(weights.resolve(arguments.weights)) if arguments.weights is not None else None
+    path = str(store.resolve(arguments.weights)) if arguments.weights is not None else None
     about = machine()
     say(f"{in_words(about)}\n")
     sizes = arguments.sizes if path is None else arguments.sizes[:1]  # a file has its own size

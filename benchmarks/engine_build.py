@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.machine import cpu_name
+from benchmarks.support.machine import cpu_name
 from export import builder
-from mmadfer import graph
+from mmadfer.backends.tensorrt.engine import PARTS
 from mmadfer.config import InputSpec
-from mmadfer.engine import PARTS
-from mmadfer.model import untrained_model
+from mmadfer.graphs import graph
+from mmadfer.models.mma_dfer import untrained_model
 
 TARGET_S, TARGET_MB = 60.0, 400.0
 

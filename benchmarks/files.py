@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.file_cases import Case, Holds, cases, sources
-from benchmarks.made_files import number_of, onsets_of
-from mmadfer.media import MediaFile, open_media
-from mmadfer.names import shown
+from benchmarks.support.file_cases import Case, Holds, cases, sources
+from benchmarks.support.made_files import number_of, onsets_of
+from mmadfer.files.names import shown
+from mmadfer.media.media_file import MediaFile, open_media
 
 SLACK = 0.06
 """Times may differ by this, s: encoders begin up to 50 ms before the sound, and containers round."""

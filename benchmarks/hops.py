@@ -19,16 +19,16 @@ from dataclasses import dataclass
 import cv2
 import psutil
 
-from benchmarks import picture
-from benchmarks.clip import CLIP, jpegs, sound
-from benchmarks.machine import in_words, machine, say, write_json
+from benchmarks.support import picture
+from benchmarks.support.clip import CLIP, jpegs, sound
+from benchmarks.support.machine import in_words, machine, say, write_json
 from mmadfer import cli
 from mmadfer.backends import BACKENDS
 from mmadfer.config import InputSpec, ModelConfig
-from mmadfer.media import open_media
-from mmadfer.model import untrained_model
+from mmadfer.media.media_file import open_media
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.recognizer import EmotionRecognizer
-from mmadfer.stream import AVWindow, Window
+from mmadfer.stream.window import AVWindow, Window
 
 SMALL = ModelConfig(
     width=64,

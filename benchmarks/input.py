@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.clip import FPS, jpegs, sound
-from benchmarks.machine import cpu_name
+from benchmarks.support.clip import FPS, jpegs, sound
+from benchmarks.support.machine import cpu_name
 from mmadfer.config import InputSpec
-from mmadfer.faces import FaceTracker, crop
-from mmadfer.logmel import LogMel
+from mmadfer.faces.tracker import FaceTracker, crop
 from mmadfer.preprocess import model_inputs
-from mmadfer.stream import AVWindow
+from mmadfer.sound.logmel import LogMel
+from mmadfer.stream.window import AVWindow
 
 RATE = 48_000
 TARGET_MS = 15.0

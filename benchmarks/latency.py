@@ -18,10 +18,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import end_to_end, picture
-from benchmarks.app_process import Setting
-from benchmarks.engine_process import Engine, EngineProcess, NotAvailable, running
-from benchmarks.machine import in_words, machine, say, write_json
+from benchmarks import end_to_end
+from benchmarks.support import picture
+from benchmarks.support.app_process import Setting
+from benchmarks.support.engine_process import Engine, EngineProcess, NotAvailable, running
+from benchmarks.support.machine import in_words, machine, say, write_json
 from export.int8 import Sample
 from mmadfer import cli
 

@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.browser import chromium, open_live
-from benchmarks.machine import in_words, machine
+from benchmarks.support.browser import chromium, open_live
+from benchmarks.support.machine import in_words, machine
 from demo.app import App
-from demo.session import Session
-from mmadfer.catalogue import STARTER, UNTRAINED
+from demo.session.session import Session
+from mmadfer.weights.catalogue import STARTER, UNTRAINED
 from tests.live_support import FollowingRecognizer
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -14,15 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mmadfer
-from benchmarks.clip import CLIP
 from benchmarks.hops import SMALL
-from benchmarks.machine import in_words, machine, say, write_json
-from mmadfer import cli, ray_pool, scoring
+from benchmarks.support.clip import CLIP
+from benchmarks.support.machine import in_words, machine, say, write_json
+from mmadfer import cli
 from mmadfer.backends import BACKENDS
 from mmadfer.config import InputSpec
-from mmadfer.input_files import find_clips
-from mmadfer.model import untrained_model
-from mmadfer.score_worker import Job
+from mmadfer.models.mma_dfer import untrained_model
+from mmadfer.scoring import pool, run
+from mmadfer.scoring.input_files import find_clips
+from mmadfer.scoring.worker import Job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(folder: Path, arguments: argparse.Namespace) -> list[scoring.Throughput]:
+def measure(folder: Path, arguments: argparse.Namespace) -> list[run.Throughput]:
     """Score copies of the clip in ``folder`` by each size of pool, printing a line each."""
     model = untrained_model(InputSpec(image_size=arguments.size), None if arguments.full else SMALL)
     weights = mmadfer.save_model(model, folder / "weights.safetensors")
@@ -62,10 +63,10 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[scoring.Through
         shutil.copy(CLIP, folder / f"{number}{CLIP.suffix}")
     clips = find_clips([str(folder)]).clips
     job = Job(str(weights), arguments.backend, "auto", "auto", arguments.hop)
-    found: list[scoring.Throughput] = []
-    with ray_pool.cluster(ray_pool.import_ray(), None):
+    found: list[run.Throughput] = []
+    with pool.cluster(pool.import_ray(), None):
         for workers in arguments.workers:
-            done = scoring.score(clips, folder / f"{workers}.parquet", job, workers)
+            done = run.score(clips, folder / f"{workers}.parquet", job, workers)
             if done is None or done.failed:
                 raise ValueError("clips failed that should not: the figures would mean nothing")
             found.append(done)
@@ -73,7 +74,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[scoring.Through
     return found
 
 
-def line(done: scoring.Throughput, first: scoring.Throughput) -> str:
+def line(done: run.Throughput, first: run.Throughput) -> str:
     """Return one line of the table."""
     rates, reference = done.figures(), first.figures()
     ratio = rates["clips_per_s"] / reference["clips_per_s"]

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import in_words, machine, say, write_json
-from mmadfer import checkpoint, cli, metrics, weights
+from benchmarks.support.machine import in_words, machine, say, write_json
+from mmadfer import cli, metrics
 from mmadfer.backends import BACKENDS, Backend, load_backend
 from mmadfer.backends.base import PRECISIONS
-from mmadfer.catalogue import STARTER
 from mmadfer.config import DFEW_LABELS
+from mmadfer.data.adapters.starter import RATE, Faces, Voice, read_faces, read_voices
 from mmadfer.data.manifest import PARTS
-from mmadfer.data.starter import RATE, Faces, Voice, read_faces, read_voices
 from mmadfer.postprocess import softmax
+from mmadfer.weights import checkpoint, store
+from mmadfer.weights.catalogue import STARTER
 from train.starter.clips import NEUTRAL, Shares, StarterClips
 from train.starter.motion import MILD, STILL
 from train.starter.scores import CONDITIONS, LIVE_CONDITIONS, Scored, clips_of, score
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _score(arguments: argparse.Namespace) -> int:
     faces, voices = read_faces(arguments.data, arguments.part), read_voices(arguments.data, arguments.part)
-    model = checkpoint.load_model(weights.resolve(arguments.weights))
+    model = checkpoint.load_model(store.resolve(arguments.weights))
     info = model.info
     backend = load_backend(model, arguments.backend, "cpu", arguments.precision)
     about = machine()
@@ -197,7 +198,7 @@ def disagreement(face: str, voice: str, backend: Backend, faces: Faces, voices: 
 def _draw(
     condition: str, scored: Scored, temperature: float, labels: Sequence[str], arguments: argparse.Namespace
 ) -> None:
-    from train.figures import confusion_figure, reliability_figure
+    from train.scoring.figures import confusion_figure, reliability_figure
 
     arguments.figures.mkdir(parents=True, exist_ok=True)
     matrix = metrics.confusion_matrix(scored.labels, scored.logits.argmax(axis=1), len(labels))

@@ -21,21 +21,23 @@ from unittest import mock
 
 import numpy as np
 import torch
+from mmadfer.graphs.cache import graphs_of
 
-from benchmarks.machine import in_words, machine, say, write_json
+from benchmarks.support.machine import in_words, machine, say, write_json
 from export.int8 import calibrate
-from mmadfer import checkpoint, cli, metrics, storage, weights
+from mmadfer import cli, metrics
 from mmadfer.backends import Backend
-from mmadfer.backends.openvino import OpenVINOBackend
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.catalogue import STARTER
+from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
-from mmadfer.data.starter import RATE, Faces, Voice, read_faces, read_voices
-from mmadfer.model import MMADFER
+from mmadfer.data.adapters.starter import RATE, Faces, Voice, read_faces, read_voices
+from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.postprocess import softmax
 from mmadfer.preprocess import model_inputs
-from mmadfer.step import StreamingStep
-from mmadfer.stream import Window
+from mmadfer.stream.step import StreamingStep
+from mmadfer.stream.window import Window
+from mmadfer.weights import checkpoint, store
+from mmadfer.weights.catalogue import STARTER
 from train.starter.motion import MILD, clip_of
 
 Answer = Callable[[Window], torch.Tensor]
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    path = weights.resolve(arguments.weights)
+    path = store.resolve(arguments.weights)
     info, about = checkpoint.load_model(path).info, machine()
     say(f"{info.name}; {in_words(about)}\n")
     faces, voices = read_faces(arguments.data, "test"), read_voices(arguments.data, "test")
@@ -99,7 +101,7 @@ def load_engines(load: Callable[[], MMADFER], faces: Faces, voices: Sequence[Voi
 
     Args: load: loads the model anew; faces and voices: of the validation part, for int8.
     """
-    graphs = storage.graphs_of(load())
+    graphs = graphs_of(load())
     reference = OpenVINOBackend(graphs, "fp32")
     spec = reference.spec
     windows = [stream[-1] for stream, _ in itertools.islice(streams(spec, faces, voices, _CALIBRATION), _CALIBRATION)]

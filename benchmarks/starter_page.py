@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.browser import open_live
-from benchmarks.machine import in_words, machine, say, write_json
+from benchmarks.support.browser import open_live
+from benchmarks.support.machine import in_words, machine, say, write_json
 from demo.app import App
-from mmadfer import cli, weights
-from mmadfer.catalogue import STARTER
+from mmadfer import cli
 from mmadfer.config import DFEW_LABELS
-from mmadfer.data.starter import read_faces
+from mmadfer.data.adapters.starter import read_faces
+from mmadfer.weights import store
+from mmadfer.weights.catalogue import STARTER
 from tests.live_support import chromium_arguments, fake_devices, tops
 from tests.made_media import write_portrait
 
@@ -60,7 +61,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     from playwright.sync_api import sync_playwright
 
     faces, about = read_faces(arguments.data, "test"), machine()
-    app = App(weights=weights.resolve(arguments.weights))
+    app = App(weights=store.resolve(arguments.weights))
     rows = []
     try:
         url = app.launch()

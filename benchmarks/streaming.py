@@ -17,18 +17,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.abrupt_sound import face_windows, made_sounds, voice_of, with_sound
-from benchmarks.engine_process import set_gates
-from benchmarks.machine import machine, say
-from mmadfer import checkpoint, cli, media, weights
+from benchmarks.support.abrupt_sound import face_windows, made_sounds, voice_of, with_sound
+from benchmarks.support.engine_process import set_gates
+from benchmarks.support.machine import machine, say
+from mmadfer import cli
 from mmadfer.backends import BACKENDS, Backend, load_backend
 from mmadfer.backends.base import PRECISIONS
 from mmadfer.config import InputSpec
-from mmadfer.model import MMADFER, untrained_model
+from mmadfer.media import media_file
+from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.recognizer import file_windows
-from mmadfer.step import BREAKS, StreamingStep
-from mmadfer.step_error import LIMIT
-from mmadfer.stream import Window
+from mmadfer.stream.step import BREAKS, StreamingStep
+from mmadfer.stream.step_error import LIMIT
+from mmadfer.stream.window import Window
+from mmadfer.weights import checkpoint, store
 
 SOUNDS = ("both", "own", "abrupt")
 """What is played: each clip's own sound, made ones that change abruptly, or first the one and then the others."""
@@ -144,7 +146,7 @@ def _measure_all(arguments: argparse.Namespace) -> int:
 def load(name_or_path: str | None, size: int, gate: float) -> MMADFER:
     """Return the weights named, or untrained ones for faces of ``size`` px with their gates set to ``gate``."""
     if name_or_path is not None:
-        return checkpoint.load_model(weights.resolve(name_or_path))
+        return checkpoint.load_model(store.resolve(name_or_path))
     model = untrained_model(InputSpec(image_size=size))
     set_gates(model, gate)
     return model
@@ -157,7 +159,7 @@ def streams(clip: str, spec: InputSpec, every: int = 1, sounds: str = "both") ->
     """
     hop = every * spec.hop_seconds
     if sounds != "abrupt":
-        yield "", file_windows(media.open_media(clip), spec, hop)
+        yield "", file_windows(media_file.open_media(clip), spec, hop)
     faces = face_windows(clip, spec, hop) if sounds != "own" else []
     if faces:
         for name, sound in made_sounds(voice_of(clip, spec.sample_rate), spec.sample_rate).items():

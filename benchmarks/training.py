@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from benchmarks import data_path, training_step
-from benchmarks.machine import in_words, machine, say
+from benchmarks.support import data_path, training_step
+from benchmarks.support.machine import in_words, machine, say
 from mmadfer.cli import Parser, run
 from mmadfer.config import IMAGE_SIZES, InputSpec
 

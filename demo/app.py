@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from demo.devices import LocalDevices
-from demo.server import LiveServer
-from demo.sources import Source, open_source
-from demo.worker import Recognizer, Worker
-from mmadfer.detector import FaceDetector
+from demo.server.server import LiveServer
+from demo.session.worker import Recognizer, Worker
+from demo.sources.devices import LocalDevices
+from demo.sources.sources import Source, open_source
+from mmadfer.faces.detector import FaceDetector
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -53,11 +53,13 @@ class App:
         self.server = LiveServer(self.worker, kind, max_sessions, smoothing, allow_origins)
 
     def launch(self, host: str = "127.0.0.1", port: int | None = None, share: bool = False, root_path: str = "") -> str:
-        """Start to load the model, serve the page, and return its address; root_path: as in `demo.panel.launch`."""
+        """Start to load the model, serve the page, and return its address; root_path: as in `demo.server.panel.launch`."""
         if self._source_name not in ("browser", "local"):
             open_source(self._source_name).close()  # an unreadable file should be told before anything starts
         self.worker.start()
-        from demo.panel import launch  # here, for it brings Gradio, which takes seconds to import: the model loads then
+        from demo.server.panel import (
+            launch,  # here, for it brings Gradio, which takes seconds to import: the model loads then
+        )
 
         self._page, url = launch(self.server, host, port, share, root_path)
         return url

@@ -19,8 +19,8 @@ DESCRIPTION = "Recognise emotions live from face and voice, on a page in the bro
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the app until Ctrl-C; returns the exit code."""
-    from mmadfer import weights
     from mmadfer.backends import BACKENDS, PRECISIONS  # here, for it imports PyTorch: after `startup.begin`
+    from mmadfer.weights import store
 
     parser = cli.Parser("python -m demo.live", DESCRIPTION)
     add = parser.add_argument
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--camera", metavar="CAMERA", help=f"camera {local}; a path such as /dev/video2, too")
     add("--microphone", metavar="MICROPHONE", help=f"microphone {local}")
     add("--list-devices", action="store_true", help="print the cameras and microphones of this machine, and end")
-    weights.add_argument(parser)
+    store.add_argument(parser)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
     exact = "encode all 16 frames for every answer; without it only those that are new, where that saves time"
@@ -75,14 +75,14 @@ def _check_devices(arguments: argparse.Namespace) -> None:
     for kind in ("camera", "microphone"):
         if getattr(arguments, kind) is not None and arguments.source != "local":
             raise ValueError(f"--{kind} names a {kind} of this machine, which needs --source local; add that")
-    from demo.devices import LocalDevices
+    from demo.sources.devices import LocalDevices
 
     LocalDevices(arguments.camera, arguments.microphone).check()
 
 
 def _check_proxy(arguments: argparse.Namespace) -> None:
-    from demo.admission import allowed_place
-    from demo.proxied import check_root_path
+    from demo.server.admission import allowed_place
+    from demo.server.proxied import check_root_path
 
     arguments.root_path = check_root_path(arguments.root_path)
     for host in arguments.allow_origin:
@@ -113,17 +113,17 @@ def _check_address(host: str, port: int | None) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from demo.devices import LocalDevices, listing
+    from demo.sources.devices import LocalDevices, listing
 
     if arguments.list_devices:
         print(listing())
         return 0
     check(arguments)
-    from mmadfer import catalogue, weights
+    from mmadfer.weights import catalogue, store
 
     # Before the page comes: what is missing, or has to be fetched, should be told in the terminal at once.
     untrained = arguments.weights == catalogue.UNTRAINED
-    path = catalogue.UNTRAINED if untrained else weights.resolve(arguments.weights)
+    path = catalogue.UNTRAINED if untrained else store.resolve(arguments.weights)
 
     from demo.app import App
 

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from mmadfer import catalogue
+from mmadfer.weights import catalogue
 
 
 def begin() -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmadfer import graph, storage
-from mmadfer.engine import PARTS, PRODUCTS, EngineFolder, EngineKey, peek
-from mmadfer.products import RTX_GPUS, gpu_capability, load_product, logger_of
+from mmadfer.backends.tensorrt.engine import PARTS, PRODUCTS, EngineFolder, EngineKey, peek
+from mmadfer.backends.tensorrt.products import RTX_GPUS, gpu_capability, load_product, logger_of
+from mmadfer.files.whole import put
+from mmadfer.graphs import graph
 
 RTX_CAPABILITIES = ("8.0", "8.6", "8.9", "12.0")
 """GPUs that an engine of TensorRT for RTX is built for where none is named and none is present: Ampere to Blackwell."""
@@ -105,7 +106,7 @@ def build(
             raise ValueError("the build was stopped")
         shutil.copyfile(graphs.probe, target.probe)
         target.describe()
-        storage.put(target.path, folder)
+        put(target.path, folder)
     return peek(folder)
 
 

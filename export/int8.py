@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmadfer.graphs.cache import graphs_of
 
-from mmadfer import cli, int8, media, storage, weights
+from mmadfer import cli
 from mmadfer.backends import Backend
-from mmadfer.backends.openvino import OpenVINOBackend
-from mmadfer.backends.openvino_core import openvino_core
+from mmadfer.backends.openvino import int8
+from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.openvino.core import openvino_core
 from mmadfer.config import InputSpec
-from mmadfer.graph import ENCODER_INPUTS, GraphFolder
-from mmadfer.lazy_model import LazyModel
+from mmadfer.graphs.graph import ENCODER_INPUTS, GraphFolder
+from mmadfer.media import media_file
 from mmadfer.preprocess import frame_inputs, sound_input
 from mmadfer.recognizer import file_windows
-from mmadfer.stream import Window
+from mmadfer.stream.window import Window
+from mmadfer.weights import store
+from mmadfer.weights.lazy import LazyModel
 
 FEWEST = 2
 """Windows with a face that calibration and check need at least, one each."""
@@ -63,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "precision int8 of the backend openvino then uses them.",
     )
     parser.add_argument("clips", nargs="+", metavar="CLIP", help="video with a face and sound like those to come")
-    weights.add_argument(parser)
+    store.add_argument(parser)
     parser.add_argument("--windows", type=int, default=4, help="windows to calibrate with; as many others are checked")
     return cli.run(parser, _export, argv)
 
@@ -77,7 +81,7 @@ def _export(arguments: argparse.Namespace) -> int:
     model = LazyModel.named(arguments.weights).build()
     windows = pick_windows(arguments.clips, model.spec, 2 * arguments.windows)
     sys.stdout.write(f"{model.info.name}, {model.spec.image_size} px: {len(windows)} windows of {_names(arguments)}\n")
-    graphs = storage.graphs_of(model)
+    graphs = graphs_of(model)
     del model
     reference = OpenVINOBackend(graphs, "fp32")
     start = time.perf_counter()
@@ -107,7 +111,7 @@ def pick_windows(clips: Sequence[str], spec: InputSpec, count: int) -> list[Wind
     share = -(-count // len(clips))
     windows: list[Window] = []
     for clip in clips:
-        file = media.open_media(clip)
+        file = media_file.open_media(clip)
         due = 1
         for window in file_windows(file, spec, spec.hop_seconds):
             if window.crops and window.end >= due * file.duration / share:

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from export.parity import compare
-from mmadfer import cli, graph, weights
-from mmadfer.backends.openvino import OpenVINOBackend
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.lazy_model import LazyModel
+from mmadfer import cli
+from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.graphs import graph
+from mmadfer.weights import store
+from mmadfer.weights.lazy import LazyModel
 
 LARGEST_DIFFERENCE = {"fp32": 1e-4, "fp16": 0.005}
 """Largest probability difference to PyTorch in float32 that passes."""
@@ -21,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(
         "python -m export.onnx", "Write the model as ONNX (encoder and head) and check it against PyTorch."
     )
-    weights.add_argument(parser)
+    store.add_argument(parser)
     parser.add_argument(
         "--out", default="mmadfer-onnx", metavar="FOLDER", help="folder to write encoder.onnx and head.onnx into"
     )

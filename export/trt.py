@@ -9,19 +9,23 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmadfer.backends.tensorrt.cache import engine_folder
+from mmadfer.graphs.cache import graphs_of
 from tqdm import tqdm
 
 from export import builder
 from export.parity import compare
 from export.timing import measure
-from mmadfer import cli, engine, storage, weights
+from mmadfer import cli
 from mmadfer.backends.proof import Unproven
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.backends.tensorrt import TensorRTBackend
-from mmadfer.engine import PRODUCTS, EngineFolder, EngineKey
-from mmadfer.graph import GraphFolder
-from mmadfer.lazy_model import LazyModel
-from mmadfer.model import MMADFER
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.backends.tensorrt import engine
+from mmadfer.backends.tensorrt.backend import TensorRTBackend
+from mmadfer.backends.tensorrt.engine import PRODUCTS, EngineFolder, EngineKey
+from mmadfer.graphs.graph import GraphFolder
+from mmadfer.models.mma_dfer import MMADFER
+from mmadfer.weights import store
+from mmadfer.weights.lazy import LazyModel
 
 LARGEST_DIFFERENCE = 0.005
 """Largest probability difference to PyTorch in float32 that passes; the GPU's float32 products are rounded to TF32."""
@@ -31,7 +35,7 @@ SHORT_NAMES = {"auto": "auto", "rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the engine where it is not there yet; returns the exit code."""
     parser = cli.Parser("python -m export.trt", "Compile the model to a TensorRT FP16 engine (encoder and head).")
-    weights.add_argument(parser)
+    store.add_argument(parser)
     parser.add_argument("--out", metavar="FOLDER", help="folder for the engine; the app's own cache where not given")
     parser.add_argument(
         "--product", default="auto", choices=tuple(SHORT_NAMES), help="TensorRT for RTX, or full TensorRT"
@@ -52,9 +56,9 @@ def _export(arguments: argparse.Namespace) -> int:
     builder.load_product(product)  # before the graphs, which take longer than its absence takes to tell
     model = LazyModel.named(arguments.weights).build()
     _say(f"{model.info.name}, {model.spec.image_size} px: writing the {arguments.precision} graphs")
-    graphs = storage.graphs_of(model, arguments.precision)
+    graphs = graphs_of(model, arguments.precision)
     key = builder.engine_key(graphs, product, tuple(arguments.gpu))
-    folder = Path(arguments.out) if arguments.out else storage.engine_folder(key)
+    folder = Path(arguments.out) if arguments.out else engine_folder(key)
     found = _current(folder, key)
     if found is None:
         _say(f"building with {PRODUCTS[product]} {key.version} for {', '.join(key.compute_capabilities)}")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmadfer import preprocess
-    from mmadfer.checkpoint import load_model, load_pretrained, save_model
     from mmadfer.config import InputSpec, ModelConfig
     from mmadfer.postprocess import Prediction
     from mmadfer.recognizer import EmotionRecognizer
+    from mmadfer.weights.checkpoint import load_model, load_pretrained, save_model
 
 __all__ = [
     "EmotionRecognizer",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from mmadfer.names import printable, shown
+from mmadfer.files.names import printable, shown
 
 USAGE_ERROR = 2
 

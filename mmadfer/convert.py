@@ -7,7 +7,8 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from mmadfer import checkpoint, cli
+from mmadfer import cli
+from mmadfer.weights import checkpoint
 
 
 def main(argv: Sequence[str] | None = None) -> int:

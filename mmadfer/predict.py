@@ -11,16 +11,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmadfer import catalogue, cli, crash_guard, weights
+from mmadfer import cli
 from mmadfer.backends import BACKENDS, PRECISIONS
 from mmadfer.config import WeightsInfo
-from mmadfer.csv_table import CsvTable, check_place, open_place
-from mmadfer.input_files import Clip, Found, find_clips, find_files
-from mmadfer.names import printable, shown
+from mmadfer.files.names import printable, shown
+from mmadfer.files.told import warnings_about
+from mmadfer.files.trouble import FILE_TROUBLE, file_sentence
+from mmadfer.outputs.csv_file import CsvTable, check_place, open_place
 from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer, check_hop
-from mmadfer.told import warnings_about
-from mmadfer.trouble import FILE_TROUBLE, file_sentence
+from mmadfer.scoring import crash_guard
+from mmadfer.scoring.input_files import Clip, Found, find_clips, find_files
+from mmadfer.weights import catalogue, store
 
 _PROG = "python -m mmadfer.predict"
 _LONGEST = 40
@@ -49,7 +51,7 @@ def main(argv: Sequence[str] | None = None, guard: bool = False) -> int:
     )
     parser.add_argument("--workers", type=int, metavar="N", help="with --out: one a GPU, or per 4 cores, if not given")
     parser.add_argument("--address", help="with --out: of a Ray cluster, as HOST:PORT or auto; else this machine alone")
-    weights.add_argument(parser)
+    store.add_argument(parser)
     parser.add_argument(
         "--hop", type=float, metavar="S", help="seconds between lines; window length / 16 where not given"
     )
@@ -135,18 +137,18 @@ def _score(arguments: argparse.Namespace) -> int:
     if arguments.csv is not None:
         raise ValueError("give either --csv or --out, not both")
     try:
-        from mmadfer import scoring
-        from mmadfer.score_parts import parts_folder
-        from mmadfer.score_worker import Job
+        from mmadfer.scoring import run
+        from mmadfer.scoring.parts import parts_folder
+        from mmadfer.scoring.worker import Job
     except ModuleNotFoundError as error:
         raise ImportError(f"--out needs the package {error.name}: pip install 'mmadfer[train]'") from error
     job = Job(arguments.weights, arguments.backend, arguments.device, arguments.precision, arguments.hop)
-    scoring.check_name(arguments.out)
+    run.check_name(arguments.out)
     out = Path(arguments.out)
     found = find_clips(arguments.files, besides=(out, parts_folder(out)))
     if not _tell(found):
         return cli.USAGE_ERROR
-    done = scoring.score(found.clips, out, job, arguments.workers, arguments.address, _warn)
+    done = run.score(found.clips, out, job, arguments.workers, arguments.address, _warn)
     refused = sum(bool(clip.refused) for clip in found.clips)
     sys.stderr.write(f"{done or 'all clips were scored before'}\n{shown(out)}: {len(found.clips)} clips\n")
     failed = refused + (done.failed if done else 0)

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from mmadfer.config import InputSpec, MelSpec
-from mmadfer.logmel import log_mel
-from mmadfer.loudness import sounding_channel
+from mmadfer.sound.logmel import log_mel
+from mmadfer.sound.loudness import sounding_channel
 
 Waveform = np.ndarray | torch.Tensor
 

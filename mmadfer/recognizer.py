@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmadfer import media
 from mmadfer.backends import Backend, load_backend
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.lazy_model import LazyModel
+from mmadfer.media import media_file
 from mmadfer.postprocess import Prediction, State, probabilities, trusted
-from mmadfer.step import StreamingStep
-from mmadfer.stream import AVWindow, Window
+from mmadfer.stream.step import StreamingStep
+from mmadfer.stream.window import AVWindow, Window
+from mmadfer.weights.lazy import LazyModel
 
 if TYPE_CHECKING:
-    from mmadfer.model import MMADFER
+    from mmadfer.models.mma_dfer import MMADFER
 
 # A header's duration is taken where it differs from what was seen by less than so many frames.
 _HEADER_SLACK = 1.5
@@ -154,7 +154,7 @@ class EmotionRecognizer:
         """Yield what `predict_file` returns, one by one, in bounded memory; by the streaming ``step`` where given."""
         hop = self.spec.hop_seconds if hop is None else hop
         check_hop(hop)
-        file = media.open_media(path)
+        file = media_file.open_media(path)
         for window in file_windows(file, self.spec, hop):
             yield self.predict(window, step)
             if progress:
@@ -186,7 +186,7 @@ def _blank_window(spec: InputSpec) -> Window:
     )
 
 
-def file_windows(file: media.MediaFile, spec: InputSpec, hop: float) -> Iterator[Window]:
+def file_windows(file: media_file.MediaFile, spec: InputSpec, hop: float) -> Iterator[Window]:
     """Yield the window that ends at each multiple of ``hop`` (s), and the one at the file's end, as if it were live."""
     frame = 1 / (file.fps or 25.0)
     with contextlib.closing(AVWindow(spec)) as stream:
@@ -198,7 +198,7 @@ def file_windows(file: media.MediaFile, spec: InputSpec, hop: float) -> Iterator
                     break
                 yield stream.window(end=hops * hop)
                 hops += 1
-            if isinstance(packet, media.VideoFrame):
+            if isinstance(packet, media_file.VideoFrame):
                 stream.push_frame(packet.time, packet.rgb)
                 seen = max(seen, packet.time)
             else:

@@ -11,13 +11,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmadfer import catalogue, checksums, graph, probe
-from mmadfer.engine import EngineFolder, EngineKey, peek
-from mmadfer.lazy_model import LazyModel
-from mmadfer.probe import Reference
+from mmadfer.backends.tensorrt.engine import EngineFolder, EngineKey, peek
+from mmadfer.files import checksums
+from mmadfer.graphs import graph, probe
+from mmadfer.graphs.probe import Reference
+from mmadfer.weights import catalogue
+from mmadfer.weights.lazy import LazyModel
 
 if TYPE_CHECKING:
-    from mmadfer.model import MMADFER
+    from mmadfer.models.mma_dfer import MMADFER
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,9 @@ from test_lazy_model import settled
 from test_recognizer import small_model, window
 
 import mmadfer
-from mmadfer import checksums, graph
-from mmadfer.backends import compiled
+from mmadfer.backends.openvino import compiled
+from mmadfer.files import checksums
+from mmadfer.graphs import graph
 from mmadfer.recognizer import EmotionRecognizer
 
 

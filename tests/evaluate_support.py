@@ -10,7 +10,7 @@ from PIL import Image
 from test_model import TINY
 
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.model import untrained_model
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.preprocess import frame_inputs
 from train import evaluate
 

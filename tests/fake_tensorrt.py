@@ -11,10 +11,11 @@ from types import ModuleType, SimpleNamespace
 
 import torch
 
-from mmadfer import graph, probe, products
-from mmadfer.backends import tensorrt as tensorrt_backend
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.engine import PARTS, EngineFolder, EngineKey
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.backends.tensorrt import backend as tensorrt_backend
+from mmadfer.backends.tensorrt import products
+from mmadfer.backends.tensorrt.engine import PARTS, EngineFolder, EngineKey
+from mmadfer.graphs import graph, probe
 
 VERSION = "1.7.9"
 
@@ -44,7 +45,7 @@ def fake_gpu(monkeypatch, capability=(8, 6)):
     monkeypatch.setattr(torch.cuda, "device", lambda *_: nullcontext())
     monkeypatch.setattr(tensorrt_backend, "_gpu", lambda _: torch.device("cpu"))
     monkeypatch.setattr(tensorrt_backend, "device_name", lambda _: "NVIDIA Fake 1")
-    monkeypatch.setattr("mmadfer.backends.pytorch.choose_device", lambda _: torch.device("cpu"))
+    monkeypatch.setattr("mmadfer.backends.pytorch.backend.choose_device", lambda _: torch.device("cpu"))
 
 
 def fake_product(monkeypatch, model, name="tensorrt_rtx", version=VERSION):

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from mmadfer.config import InputSpec, ModelConfig
-from mmadfer.model import MMADFER
-from mmadfer.official import key_table
+from mmadfer.models.mma_dfer import MMADFER
+from mmadfer.weights.official import key_table
 
 FOLDER = Path(__file__).parent / "data" / "golden"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.postprocess import Prediction, State, probabilities, trusted
-from mmadfer.stream import Window
+from mmadfer.stream.window import Window
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

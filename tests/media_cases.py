@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.made_files import BURSTS, FPS, RATE, SECONDS, ffmpeg, waveform, write_pictures, write_sound
+from benchmarks.support.made_files import BURSTS, FPS, RATE, SECONDS, ffmpeg, waveform, write_pictures, write_sound
 
 COUNT = round(FPS * SECONDS)
 """Pictures of the usual clip."""

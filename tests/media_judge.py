@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.made_files import Rgb, Waveform, ffmpeg, number_of, onsets_of
-from mmadfer.media import open_media
+from benchmarks.support.made_files import Rgb, Waveform, ffmpeg, number_of, onsets_of
+from mmadfer.media.media_file import open_media
 from tests.media_cases import Case, Workshop
 
 _SAME_TIME = 0.0101
@@ -57,7 +57,7 @@ class _Notes(logging.Handler):
 
 
 def read(path: Path | str) -> Reading:
-    """Return what `mmadfer.media` makes of ``path``."""
+    """Return what `mmadfer.media.media_file` makes of ``path``."""
     notes, log = _Notes(), logging.getLogger("mmadfer")
     log.addHandler(notes)
     try:

@@ -9,17 +9,18 @@ import torch
 from test_step import difference, exact
 from torch import nn
 
-from mmadfer import checkpoint, graph
 from mmadfer.backends import load_backend
-from mmadfer.backends.openvino import OpenVINOBackend
-from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import FUSIONS, InputSpec, MelSpec, ModelConfig
-from mmadfer.media import open_media
-from mmadfer.model import MMADFER, untrained_model
-from mmadfer.model.prompts import ProgressivePrompts
+from mmadfer.graphs import graph
+from mmadfer.media.media_file import open_media
+from mmadfer.models.mma_dfer import MMADFER, untrained_model
+from mmadfer.models.mma_dfer.prompts import ProgressivePrompts
 from mmadfer.recognizer import file_windows
-from mmadfer.step import StreamingStep
-from train.module import freeze_unreached
+from mmadfer.stream.step import StreamingStep
+from mmadfer.weights import checkpoint
+from train.loop.module import freeze_unreached
 from train.overrides import from_assignments
 
 PAGE = Path(__file__).parents[1] / "docs" / "ablations.md"

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.official_pipeline import augmented
+from benchmarks.support.official_pipeline import augmented
 from mmadfer.preprocess import frame_to_tensor
-from train import augment
-from train.augment import Augmentation, Draw
+from train.input import augment
+from train.input.augment import Augmentation, Draw
 
 SIDE = 224
 MANY = 20_000

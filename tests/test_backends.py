@@ -6,9 +6,9 @@ from test_model import TINY
 
 from mmadfer.backends import load_backend
 from mmadfer.backends.device import choose_device, choose_precision
-from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
-from mmadfer.model import untrained_model
+from mmadfer.models.mma_dfer import untrained_model
 
 SPEC = InputSpec(image_size=32)
 

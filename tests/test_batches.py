@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import SequentialSampler
 
-from train.batches import Batches
+from train.input.batches import Batches
 
 
 class Numbers:

@@ -11,7 +11,7 @@ from test_graph import stressed_model
 from test_recognizer import SPEC
 
 from benchmarks import end_to_end, latency, streaming
-from benchmarks.engine_process import NotAvailable, Started
+from benchmarks.support.engine_process import NotAvailable, Started
 from export.int8 import Sample
 
 EXACT = Sample(torch.zeros(16, 1), torch.zeros(1), torch.zeros(1), torch.zeros(0, 4))
@@ -137,7 +137,7 @@ def test_the_verdict_is_on_the_worst_of_the_abrupt_sounds(step, words):
 
 def test_streaming_with_sound_that_changes_abruptly(monkeypatch, clips, tmp_path, capsys):
     monkeypatch.setattr(streaming, "load", lambda *_: stressed_model())
-    monkeypatch.setattr("benchmarks.abrupt_sound.SECONDS", 5.0)
+    monkeypatch.setattr("benchmarks.support.abrupt_sound.SECONDS", 5.0)
     every = streaming.made_sounds
     monkeypatch.setattr(streaming, "made_sounds", lambda *given: dict(list(every(*given).items())[:2]))
     clip = str(clips / "derived_face_jfk_6s_44k.mp4")

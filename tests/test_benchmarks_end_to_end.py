@@ -12,11 +12,12 @@ import pytest
 from live_support import FollowingRecognizer
 from test_recognizer import small_model, window
 
-from benchmarks import app_process, client, end_to_end, watchers
-from benchmarks.app_process import Answer, Setting, Snapshot, StartedApp
-from benchmarks.engine_process import Engine, NotAvailable
+from benchmarks import end_to_end
+from benchmarks.support import app_process, client, watchers
+from benchmarks.support.app_process import Answer, Setting, Snapshot, StartedApp
+from benchmarks.support.engine_process import Engine, NotAvailable
 from demo.app import App
-from demo.protocol import SoundMessage, parse_binary
+from demo.session.protocol import SoundMessage, parse_binary
 
 SETTING = Setting(Engine("auto", "bf16", "auto"), 112)
 
@@ -150,7 +151,7 @@ def test_the_recorder_notes_answers_and_no_checks():
 
 @pytest.fixture(params=["browser", "clip"])
 def app(request, clips, monkeypatch):
-    """An app with a quick stand-in for the model, as `benchmarks.app_process` would run it, and its source."""
+    """An app with a quick stand-in for the model, as `benchmarks.support.app_process` would run it, and its source."""
     monkeypatch.setattr(watchers, "SETTLE", 1.0)
     source = request.param if request.param == "browser" else str(clips / "derived_face_jfk_6s_44k.mp4")
     made = App(source, load=FollowingRecognizer)

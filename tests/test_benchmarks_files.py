@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from benchmarks import file_cases, files
-from benchmarks.file_cases import Holds
+from benchmarks import files
+from benchmarks.support import file_cases
+from benchmarks.support.file_cases import Holds
 
 
 def test_a_sample_of_every_kind_is_right_or_told() -> None:

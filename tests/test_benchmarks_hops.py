@@ -9,7 +9,7 @@ import torch
 from test_recognizer import SPEC
 
 from benchmarks import hops
-from mmadfer.model import untrained_model
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.recognizer import EmotionRecognizer
 
 HOPS, EVERY, SETTLED = 600, 25, 300

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import scoring as benchmark
 from mmadfer import cli
-from mmadfer.scoring import Throughput
+from mmadfer.scoring.run import Throughput
 
 
 def test_rates_and_their_ratio_to_the_first():

@@ -9,7 +9,7 @@ from test_starter import SPEC, TINY, data  # noqa: F401 - a fixture
 
 from benchmarks import starter, starter_engines
 from mmadfer.config import DFEW_LABELS
-from mmadfer.data.starter import read_faces, read_voices
+from mmadfer.data.adapters.starter import read_faces, read_voices
 from train.starter.__main__ import WEIGHTS
 from train.starter.__main__ import main as train
 

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from benchmarks import training, training_step
+from benchmarks import training
+from benchmarks.support import training_step
 from mmadfer.config import InputSpec, ModelConfig
 
 TINY = ModelConfig(width=32, depth=2, heads=2, bottleneck=8, prompt_updates=(0,), temporal_width=32, temporal_mlp=32)

@@ -8,8 +8,9 @@ import damage
 import pytest
 from cached_start import assert_right, copy_cache, expected, off, start, weights
 
-from mmadfer import checksums, graph
-from mmadfer.backends import compiled
+from mmadfer.backends.openvino import compiled
+from mmadfer.files import checksums
+from mmadfer.graphs import graph
 
 
 @pytest.fixture

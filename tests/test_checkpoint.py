@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from test_model import TINY
 
 import mmadfer
-from mmadfer import checkpoint, convert, official
+from mmadfer import convert
 from mmadfer.config import MAFW_LABELS, InputSpec, ModelConfig, WeightsInfo
-from mmadfer.model import untrained_model
+from mmadfer.models.mma_dfer import untrained_model
+from mmadfer.weights import checkpoint, official
 
 ENVELOPE = FOLDER / "official_checkpoint_envelope.pth"
 

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from mmadfer.cores import claim_cores
+from mmadfer.scoring.cores import claim_cores
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux keeps processes on cores")
 

@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = """
 import os, signal, sys, time
-from mmadfer.crash_guard import guarded
+from mmadfer.scoring.crash_guard import guarded
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so would this one under nohup
 plan = sys.argv[1:]

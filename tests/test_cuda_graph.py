@@ -4,8 +4,8 @@ import pytest
 import torch
 from test_backends import stressed_model
 
-from mmadfer.backends.cuda_graph import CudaCapture, GraphedFunction
-from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.backends.pytorch.cuda_graph import CudaCapture, GraphedFunction
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from mmadfer.data import copies
+from mmadfer.data.adapters.sets import list_clips
+from mmadfer.data.lists import copies
 from mmadfer.data.manifest import Clip
-from mmadfer.data.sets import list_clips
 from tests import made_trees as trees
 
 

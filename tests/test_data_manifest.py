@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmadfer.data.files import WholeFile
-from mmadfer.data.folds import by_class, by_speaker
-from mmadfer.data.labels import canonical, in_order, likely_misspelling
-from mmadfer.data.listing import ClipLists, natural
+from mmadfer.data.lists.folds import by_class, by_speaker
+from mmadfer.data.lists.labels import canonical, in_order, likely_misspelling
+from mmadfer.data.lists.listing import ClipLists, natural
 from mmadfer.data.manifest import Clip, read_manifest, write_manifest
+from mmadfer.files.whole import WholeFile
 
 
 def test_clips_come_back_from_a_manifest(tmp_path):

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmadfer.data.json_text import json_lines, to_json
 from mmadfer.data.manifest import Clip, read_manifest, write_manifest
 from mmadfer.data.prepared import PreparedSet
+from mmadfer.files.json_text import json_lines, to_json
 from tests import made_trees as trees
-from train.predictions import Predictions, Subject, load_predictions
 from train.prepare import main
+from train.scoring.predictions import Predictions, Subject, load_predictions
 
 NAMES = [
     os.fsdecode(b"caf\xe9"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mmadfer.config import DFEW_LABELS, MAFW_LABELS
-from mmadfer.data.sets import SETS, list_clips
+from mmadfer.data.adapters.sets import SETS, list_clips
 from tests import made_trees as trees
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mmadfer.data.part_names import may_be_part, part_of
-from mmadfer.data.sets import list_clips
+from mmadfer.data.adapters.sets import list_clips
+from mmadfer.data.lists.part_names import may_be_part, part_of
 from tests import made_trees as trees
 from train.prepare import main as prepare
 

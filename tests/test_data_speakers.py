@@ -8,13 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 
+from mmadfer.data.adapters.sets import list_clips
+from mmadfer.data.lists.speakers import speaker_key
 from mmadfer.data.manifest import Clip
 from mmadfer.data.prepared import PreparedSet, PreparedSettings
-from mmadfer.data.sets import list_clips
 from mmadfer.data.shards import PackedClip, start_set, write_index, write_shard
-from mmadfer.data.speakers import speaker_key
 from tests import made_trees as trees
-from train.parts import fold_parts
+from train.input.splits import fold_parts
 
 NFC, NFD = "Zoë", unicodedata.normalize("NFD", "Zoë")
 

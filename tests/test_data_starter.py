@@ -9,7 +9,7 @@ import pytest
 from made_media import tone, write_media
 
 from mmadfer.config import DFEW_LABELS
-from mmadfer.data.starter import FACES, RATE, VOICES, read_faces, read_voices
+from mmadfer.data.adapters.starter import FACES, RATE, VOICES, read_faces, read_voices
 
 
 def faces(root, labels=(0, 1, 2, 3), split=(0, 0, 1, 2), same=(), size=12):

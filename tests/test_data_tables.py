@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmadfer.data.sets import list_clips
+from mmadfer.data.adapters.sets import list_clips
 from tests import made_trees as trees
 
 ROWS = (

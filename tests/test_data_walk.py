@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmadfer.data.walk import shown, walk
+from mmadfer.data.lists.walk import shown, walk
 from tests.made_trees import text
 
 

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from benchmarks.made_clips import write_wav
-from benchmarks.official_pipeline import OfficialClip, OfficialPipeline
+from benchmarks.support.made_clips import write_wav
+from benchmarks.support.official_pipeline import OfficialClip, OfficialPipeline
 from mmadfer.config import InputSpec, MelSpec
 from mmadfer.data.dataset import ClipDataset
 from mmadfer.data.manifest import Clip
@@ -20,7 +20,7 @@ from mmadfer.data.sampling import Sampling
 from mmadfer.data.shards import PackedClip, start_set, text_order, whole_log_mel, write_index, write_shard
 from mmadfer.preprocess import frame_indices
 from tests.made_datasets import SAMPLE_RATE, pattern_jpegs, pitch, prepared_set
-from train import augment
+from train.input import augment
 
 SPEC = InputSpec(image_size=48, labels=("happiness", "sadness", "neutral"), sample_rate=SAMPLE_RATE)
 PAPER, TEST = Sampling(train=True), Sampling(train=False)

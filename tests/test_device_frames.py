@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmadfer.backends.device_frames import device_frames, normalised, pinned
+from mmadfer.backends.pytorch.device_frames import device_frames, normalised, pinned
 from mmadfer.config import InputSpec
 from mmadfer.preprocess import frame_inputs
 

@@ -13,8 +13,8 @@ from mmadfer import metrics
 from mmadfer.data.sampling import two_clip_indices
 from mmadfer.preprocess import frame_indices
 from train import evaluate
-from train.predictions import UNTRAINED, load_predictions
-from train.protocols import CENTRE, averaged
+from train.scoring.predictions import UNTRAINED, load_predictions
+from train.scoring.protocols import CENTRE, averaged
 
 
 @pytest.fixture(scope="module")

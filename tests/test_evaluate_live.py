@@ -14,8 +14,8 @@ from mmadfer.data.manifest import Clip
 from mmadfer.data.prepared import PreparedClip, PreparedSet, PreparedSettings
 from mmadfer.data.shards import PackedClip, start_set, whole_log_mel, write_index, write_shard
 from mmadfer.postprocess import Prediction, State
-from train.live import WindowMean
-from train.predictions import load_predictions
+from train.scoring.live_protocol import WindowMean
+from train.scoring.predictions import load_predictions
 
 LONG, SHORT, NO_FACE = "derived_face_jfk_6s_44k.mp4", "derived_asl_sorry_jfk_2s_48k.mp4", "pyfeat_no_face.mp4"
 CLIP = PreparedClip("c", "a", {}, 0, 25.0, 0, 0)

@@ -11,9 +11,9 @@ from finetune_support import SCRATCH, finetune
 import mmadfer
 from mmadfer import metrics
 from mmadfer.preprocess import frame_indices
-from train.parts import fold_parts
-from train.predictions import load_predictions
-from train.record import RECORD, WEIGHTS
+from train.input.splits import fold_parts
+from train.runs.record import RECORD, WEIGHTS
+from train.scoring.predictions import load_predictions
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmadfer import runtimes
 from mmadfer.config import InputSpec
-from mmadfer.crop import crop, square_box
-from mmadfer.detector import FULL_RANGE, SHORT_RANGE, Detection, FaceDetector
-from mmadfer.faces import FaceTracker, TrackerSpec
-from mmadfer.media import open_media
+from mmadfer.faces import runtimes
+from mmadfer.faces.crop import crop, square_box
+from mmadfer.faces.detector import FULL_RANGE, SHORT_RANGE, Detection, FaceDetector
+from mmadfer.faces.one_euro import OneEuroFilter, OneEuroSpec
+from mmadfer.faces.tracker import FaceTracker, TrackerSpec
+from mmadfer.media.media_file import open_media
 from mmadfer.postprocess import Box
-from mmadfer.smoothing import OneEuroFilter, OneEuroSpec
 
 SPEC = InputSpec(image_size=112)
 UPRIGHT = InputSpec(image_size=112, level_eyes=False)

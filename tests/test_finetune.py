@@ -21,13 +21,13 @@ from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.data.dataset import ClipDataset
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import Sampling
-from mmadfer.model import untrained_model
-from mmadfer.official import key_table
-from train.loaders import ScoringSampler, TrainSampler
-from train.module import Batch, FineTuning, missing_modality, without
-from train.parts import Parts, fold_parts
+from mmadfer.models.mma_dfer import untrained_model
+from mmadfer.weights.official import key_table
+from train.input.loaders import ScoringSampler, TrainSampler
+from train.input.splits import Parts, fold_parts
+from train.loop.module import Batch, FineTuning, missing_modality, without
 from train.recipe import Recipe
-from train.start import Start, build
+from train.runs.start import Start, build
 
 SPEC = InputSpec(image_size=32, labels=("happiness", "sadness", "neutral"), sample_rate=16_000)
 TINY = ModelConfig(

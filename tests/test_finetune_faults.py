@@ -15,9 +15,9 @@ from made_datasets import prepared_set
 from mmadfer import load_model, save_model
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.data.dataset import ClipDataset
-from mmadfer.model import untrained_model
-from train import callbacks
-from train.engine import make_trainer
+from mmadfer.models.mma_dfer import untrained_model
+from train.loop import callbacks
+from train.loop.trainer import make_trainer
 from train.recipe import Recipe
 
 SETTINGS = ("epochs=3", "lr=0.003", "batch_size=6")
@@ -75,7 +75,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_batch_and_keeps_the_epochs_befor
 
 
 def test_weights_that_are_not_finite_are_not_kept(small, tmp_path, monkeypatch, sentence):
-    from train.module import FineTuning
+    from train.loop.module import FineTuning
 
     def spoil(self):
         if self.current_epoch == 1 and self.trainer.is_last_batch:

@@ -21,11 +21,11 @@ from mmadfer import EmotionRecognizer, load_model
 from mmadfer.data.dataset import ClipDataset
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import Sampling
-from mmadfer.official import PRETRAINED_GRIDS
 from mmadfer.postprocess import softmax
-from train import augment
+from mmadfer.weights.official import PRETRAINED_GRIDS
 from train.calibrate import calibrated
-from train.parts import class_counts, fold_parts
+from train.input import augment
+from train.input.splits import class_counts, fold_parts
 
 LEARNING = ("epochs=8", "lr=0.003", "batch_size=12", "warmup=1", *MILD)
 

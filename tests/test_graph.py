@@ -8,18 +8,19 @@ import sys
 
 import pytest
 import torch
+from mmadfer.graphs.cache import graphs_of
 from test_recognizer import small_model
 from test_step import backend
 
 from export import onnx as export_onnx
 from export.parity import compare
-from mmadfer import graph, storage
 from mmadfer.backends import load_backend
-from mmadfer.backends.faces_graph import without_sound
-from mmadfer.backends.openvino import OpenVINOBackend
-from mmadfer.backends.openvino_core import openvino_core
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.lazy_model import LazyModel
+from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.openvino.core import openvino_core
+from mmadfer.backends.openvino.faces_graph import without_sound
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.graphs import graph
+from mmadfer.weights.lazy import LazyModel
 
 
 def stressed_model():
@@ -129,11 +130,11 @@ def test_unknown_precision_is_refused(tmp_path):
 
 def test_kept_graphs_are_used_again_and_written_anew_where_they_are_damaged(monkeypatch, tmp_path):
     monkeypatch.setenv("MMADFER_HOME", str(tmp_path))
-    first = storage.graphs_of(stressed_model())
+    first = graphs_of(stressed_model())
     written = first.encoder.stat().st_mtime_ns
-    assert storage.graphs_of(stressed_model()).encoder.stat().st_mtime_ns == written
+    assert graphs_of(stressed_model()).encoder.stat().st_mtime_ns == written
     first.encoder.write_bytes(first.encoder.read_bytes()[:100])
-    again = storage.graphs_of(stressed_model())
+    again = graphs_of(stressed_model())
     assert again.encoder.stat().st_size > 100
     assert [entry.name for entry in again.path.parent.iterdir()] == [again.path.name]  # nothing half-written is left
 
@@ -179,7 +180,7 @@ def test_a_cache_that_cannot_be_written_leaves_the_plain_engine_and_says_why(mon
 
 SIGNALLED = """
 import os, signal, sys
-from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.backends.openvino.backend import OpenVINOBackend
 from pathlib import Path
 from mmadfer import graph
 graphs = graph.read(Path(sys.argv[1]))

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from made_media import gradient, tone, write_media
 
-from demo.session import Session
-from demo.sources import ClipSource
+from demo.session.session import Session
+from demo.sources.sources import ClipSource
 from mmadfer import EmotionRecognizer
 from mmadfer.config import InputSpec
-from mmadfer.media import VideoFrame, open_media
+from mmadfer.media.media_file import VideoFrame, open_media
 from mmadfer.postprocess import State
 from mmadfer.recognizer import file_windows
-from mmadfer.stream import AVWindow
+from mmadfer.stream.window import AVWindow
 
 SPEC = InputSpec(image_size=32)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmadfer.input_files import find_clips, find_files
-from mmadfer.media_suffixes import MEDIA_SUFFIXES, PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
+from mmadfer.media.suffixes import MEDIA_SUFFIXES, PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
+from mmadfer.scoring.input_files import find_clips, find_files
 
 
 def make(root: Path, *names: str, **links: str) -> Path:

@@ -30,8 +30,8 @@ import json, sys
 import numpy as np, torch
 from mmadfer import catalogue, preprocess, weights
 from mmadfer.backends import load_backend
-from mmadfer.checkpoint import load_model
-from mmadfer.media import open_media
+from mmadfer.weights.checkpoint import load_model
+from mmadfer.media.media_file import open_media
 model = load_model(weights.resolve(catalogue.STARTER))
 generator = np.random.default_rng(0)
 size = model.spec.image_size

@@ -7,18 +7,20 @@ import damage
 import openvino
 import pytest
 import torch
+from mmadfer.graphs.cache import graphs_of
 from test_graph import stressed_model
 from test_model import TINY
 from test_recognizer import SPEC
 
 from export import int8 as export_int8
-from mmadfer import graph, int8, storage
 from mmadfer.backends import load_backend
-from mmadfer.backends.compiled import Compiler
-from mmadfer.backends.openvino import OpenVINOBackend
-from mmadfer.backends.openvino_core import openvino_core
-from mmadfer.lazy_model import LazyModel
-from mmadfer.model import untrained_model
+from mmadfer.backends.openvino import int8
+from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.openvino.compiled import Compiler
+from mmadfer.backends.openvino.core import openvino_core
+from mmadfer.graphs import graph
+from mmadfer.models.mma_dfer import untrained_model
+from mmadfer.weights.lazy import LazyModel
 
 CLIP = "derived_face_jfk_6s_44k.mp4"
 
@@ -32,7 +34,7 @@ def calibrated(tmp_path_factory, clips):
         printed = []
         patch.setattr(export_int8.sys.stdout, "write", printed.append)
         assert export_int8.main([str(clips / CLIP), "--windows", "2"]) == 0
-        return storage.graphs_of(stressed_model()), "".join(printed)
+        return graphs_of(stressed_model()), "".join(printed)
 
 
 def test_int8_is_used_and_close_to_float32_on_other_windows(calibrated, clips):

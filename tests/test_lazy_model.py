@@ -9,11 +9,13 @@ import torch
 from test_recognizer import small_model, window
 
 import mmadfer
-from mmadfer import checkpoint, graph, model
 from mmadfer.backends import load_backend
-from mmadfer.lazy_model import LazyModel
-from mmadfer.origin import Origin
+from mmadfer.graphs import graph
+from mmadfer.models import mma_dfer
 from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.weights import checkpoint
+from mmadfer.weights.lazy import LazyModel
+from mmadfer.weights.origin import Origin
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def built(monkeypatch):
         monkeypatch.setattr(owner, name, counted)
 
     count(checkpoint, "load_model")
-    count(model, "untrained_model", lambda seed: small_model(trained=False))
+    count(mma_dfer, "untrained_model", lambda seed: small_model(trained=False))
     count(graph, "fingerprint")
     return calls
 
@@ -162,7 +164,7 @@ def test_a_second_start_imports_no_model_code(started):
     code = (
         "import sys, mmadfer\n"
         f"mmadfer.EmotionRecognizer.from_pretrained({str(file)!r}, 'openvino', 'cpu', 'fp32').warmup()\n"
-        "print(sorted({'timm', 'torchvision', 'onnx', 'onnxscript', 'mmadfer.model'} & set(sys.modules)))"
+        "print(sorted({'timm', 'torchvision', 'onnx', 'onnxscript', 'mmadfer.models.mma_dfer'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

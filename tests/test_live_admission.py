@@ -17,11 +17,11 @@ from starlette.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-import demo.admission
+import demo.server.admission
 from demo import live
-from demo.admission import Admission, Place, is_this_machine, shown
 from demo.app import App
-from demo.protocol import Close
+from demo.server.admission import Admission, Place, is_this_machine, shown
+from demo.session.protocol import Close
 
 UPSTREAM = "127.0.0.1:7860"
 
@@ -157,7 +157,7 @@ def test_the_words_say_what_a_proxy_must_send(given: dict[str, str], words: list
 
 def test_a_ticket_opens_one_connection_of_its_own_page_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(demo.admission.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(demo.server.admission.time, "monotonic", lambda: now[0])
     rule = Admission("browser")
     page = {"host": UPSTREAM, "origin": "https://emotions.example"}
     for told in ("cross-site", "same-site", "none", ""):
@@ -175,12 +175,12 @@ def test_a_ticket_opens_one_connection_of_its_own_page_and_not_for_long(monkeypa
     assert rule.refusal(headers(**page), first) is not None, "a ticket was good twice"
     assert rule.refusal(headers(host=UPSTREAM, origin="https://evil.example"), made()) is not None
     late = made()
-    now[0] += demo.admission.TICKET_SECONDS + 1
+    now[0] += demo.server.admission.TICKET_SECONDS + 1
     assert rule.refusal(headers(**page), late) is not None
     assert rule.refusal(headers(**page), "guessed") is not None
-    for _ in range(3 * demo.admission.MOST_TICKETS):
+    for _ in range(3 * demo.server.admission.MOST_TICKETS):
         made()
-    assert len(rule._tickets) <= demo.admission.MOST_TICKETS
+    assert len(rule._tickets) <= demo.server.admission.MOST_TICKETS
 
 
 HOME = {
@@ -287,7 +287,7 @@ def talk(url: str, hello: bool = True, **extra: str) -> tuple[list[dict[str, Any
 def test_a_refused_page_gets_the_words_and_nothing_else(
     app: App, caplog: pytest.LogCaptureFixture, origin: str
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="demo.server"):
+    with caplog.at_level(logging.WARNING, logger="demo.server.server"):
         said, code = talk(app.url + "live/ws", hello=False, Origin=origin)  # type: ignore[attr-defined]
     assert [message["type"] for message in said] == ["refused"]
     assert said[0]["reason"] == "origin" and len(said[0]["message"].split()) > 6

@@ -11,12 +11,12 @@ from live_support import FollowingRecognizer
 from test_model import TINY
 from test_step import HOP, SPEC, window
 
-from demo.answers import DRIFT_AGAIN, MIN_INTERVAL, Answers, Drift
+from demo.session.answers import DRIFT_AGAIN, MIN_INTERVAL, Answers, Drift
 from mmadfer.config import WeightsInfo
-from mmadfer.model import untrained_model
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
-from mmadfer.stream import Window
+from mmadfer.stream.window import Window
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from live_support import FollowingRecognizer, chromium_arguments, fake_devices
 from test_live_session import until
 
 from demo.app import App
-from demo.session import Session
+from demo.session.session import Session
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 Page = Any

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from mmadfer.config import InputSpec
-from mmadfer.faces import FaceTracker, crop
-from mmadfer.media import AudioChunk, VideoFrame, open_media
+from mmadfer.faces.tracker import FaceTracker, crop
+from mmadfer.media.media_file import AudioChunk, VideoFrame, open_media
 from mmadfer.preprocess import clip_inputs, model_inputs
-from mmadfer.stream import AVWindow
+from mmadfer.stream.window import AVWindow
 
 CLIPS = [
     "derived_face_jfk_6s_44k.mp4",  # 6.5 s, longer than the window

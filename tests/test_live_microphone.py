@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmadfer.loudness import sounding_channel
-from mmadfer.media import open_media
+from mmadfer.media.media_file import open_media
 from mmadfer.preprocess import resample
+from mmadfer.sound.loudness import sounding_channel
 
 pytestmark = pytest.mark.audio
 RATE = 48_000
@@ -28,7 +28,7 @@ PROGRAMS = ("pulseaudio", "pactl", "paplay")
 RECORDER = """
 import sys, threading, time
 import numpy as np
-from demo.local import Microphone
+from demo.sources.local import Microphone
 
 class Recorded:
     def __init__(self):

@@ -9,8 +9,8 @@ import struct
 import numpy as np
 import pytest
 
-from demo.outbox import Outbox
-from demo.protocol import (
+from demo.session.outbox import Outbox
+from demo.session.protocol import (
     HEADER,
     MAX_MESSAGE_BYTES,
     Close,

@@ -16,7 +16,7 @@ from test_live_session import until
 
 from demo import live
 from demo.app import App
-from demo.proxied import check_root_path
+from demo.server.proxied import check_root_path
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 Page = Any

@@ -21,10 +21,10 @@ from test_live_session import until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-import demo.server
+import demo.server.server
 from demo.app import App
-from demo.protocol import Close, Kind, pack
-from mmadfer.media import open_media
+from demo.session.protocol import Close, Kind, pack
+from mmadfer.media.media_file import open_media
 
 RATE = 44_100
 HELLO = json.dumps({"type": "hello", "version": 1})
@@ -164,7 +164,7 @@ def test_the_hello_comes_first(open_page: Callable[..., Page], first: str | byte
 def test_who_says_nothing_loses_the_place(
     app: App, open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo.server, "HELLO_TIMEOUT", 0.2)
+    monkeypatch.setattr(demo.server.server, "HELLO_TIMEOUT", 0.2)
     page = open_page(hello=False)
     assert "no hello" in page.next()["message"]
     assert page.closed() == Close.POLICY

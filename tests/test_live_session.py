@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
-from demo.intake import Frame, Intake, SeenFrame, Sound
-from demo.outbox import Outbox
-from demo.protocol import HEADER, Close, Kind, ProtocolError
-from demo.session import Session, SpectrogramFeed
+from demo.session.intake import Frame, Intake, SeenFrame, Sound
+from demo.session.outbox import Outbox
+from demo.session.protocol import HEADER, Close, Kind, ProtocolError
+from demo.session.session import Session, SpectrogramFeed
 from mmadfer.config import InputSpec
-from mmadfer.logmel import log_mel
-from mmadfer.media import open_media
-from mmadfer.stream import AVWindow
+from mmadfer.media.media_file import open_media
+from mmadfer.sound.logmel import log_mel
+from mmadfer.stream.window import AVWindow
 
 RATE = 44_100
 GREY = np.full((48, 64, 3), 128, np.uint8)

@@ -15,10 +15,10 @@ from live_support import FollowingRecognizer
 from test_live_session import until
 
 from demo.app import App
-from demo.protocol import ProtocolError
-from demo.worker import CPU_NICENESS, Worker
+from demo.session.protocol import ProtocolError
+from demo.session.worker import CPU_NICENESS, Worker
 from mmadfer.postprocess import Prediction
-from mmadfer.stream import AVWindow, Window
+from mmadfer.stream.window import AVWindow, Window
 
 
 class Watched:
@@ -143,7 +143,7 @@ def test_a_failed_drift_check_leaves_the_answers_going_on(
         checks.append(time.monotonic())
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("demo.answers.Answers.check_drift", fail)
+    monkeypatch.setattr("demo.session.answers.Answers.check_drift", fail)
     worker, session = start(FollowingRecognizer), Watched(1)
     worker.add(session)  # type: ignore[arg-type]
     assert until(lambda: checks and session.answers and session.answers[-1][1] > checks[0])
@@ -250,7 +250,7 @@ def test_a_machine_that_was_busy_at_the_start_goes_over_to_exact_answers(start: 
 def test_a_machine_that_is_late_for_seconds_goes_back_to_the_step_and_says_so(
     start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demo.pace.LATE_AFTER", 1.0)
+    monkeypatch.setattr("demo.session.pace.LATE_AFTER", 1.0)
     machine, session = Machine(0.0), Watched(1)
     worker = start(lambda: machine)
     worker.add(session)  # type: ignore[arg-type]
@@ -266,7 +266,7 @@ def test_a_machine_that_is_late_for_seconds_goes_back_to_the_step_and_says_so(
 def test_whoever_asks_for_exact_answers_gets_them_however_late(
     start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demo.pace.LATE_AFTER", 0.5)
+    monkeypatch.setattr("demo.session.pace.LATE_AFTER", 0.5)
     machine, session = Machine(0.3), Watched(1)
     worker = start(lambda: machine, exact=True)
     worker.add(session)  # type: ignore[arg-type]
@@ -275,7 +275,7 @@ def test_whoever_asks_for_exact_answers_gets_them_however_late(
 
 
 def test_the_page_is_told_the_present_way(start: Callable[..., Worker]) -> None:
-    from demo.server import LiveServer
+    from demo.server.server import LiveServer
 
     machine, session = Machine(0.2), Watched(1)
     worker = start(lambda: machine)

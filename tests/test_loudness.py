@@ -8,12 +8,12 @@ import torch
 
 from mmadfer import EmotionRecognizer
 from mmadfer.config import InputSpec
-from mmadfer.loudness import SILENCE, is_silent, levels, sounding_channel
-from mmadfer.media import open_media
+from mmadfer.media.media_file import open_media
 from mmadfer.postprocess import State
 from mmadfer.preprocess import spectrogram
 from mmadfer.recognizer import file_windows
-from mmadfer.stream import AVWindow
+from mmadfer.sound.loudness import SILENCE, is_silent, levels, sounding_channel
+from mmadfer.stream.window import AVWindow
 
 RATE = 48_000
 

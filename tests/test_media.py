@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from mmadfer.media import AudioChunk, VideoFrame, open_media
+from mmadfer.media.media_file import AudioChunk, VideoFrame, open_media
 from tests.made_media import gradient, tone, write_media
 
 

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks.made_files import ffmpeg, number_of, onsets_of
-from mmadfer.media import open_media
+from benchmarks.support.made_files import ffmpeg, number_of, onsets_of
+from mmadfer.media.media_file import open_media
 from tests.flv_stamps import restamp
 from tests.made_media import write_media
 from tests.media_cases import COUNT, ONSETS, Case, paced

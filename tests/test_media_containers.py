@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.made_files import FPS, ffmpeg, picture
+from benchmarks.support.made_files import FPS, ffmpeg, picture
 from tests.media_cases import COUNT, Case, Workshop, paced
 from tests.media_judge import check
 

@@ -10,9 +10,9 @@ import threading
 import numpy as np
 import pytest
 
-from benchmarks.made_files import ffmpeg, number_of, onsets_of
-from mmadfer.media import open_media
-from mmadfer.names import shown
+from benchmarks.support.made_files import ffmpeg, number_of, onsets_of
+from mmadfer.files.names import shown
+from mmadfer.media.media_file import open_media
 from tests.media_cases import COUNT, ONSETS
 from tests.media_judge import read
 

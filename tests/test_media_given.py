@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmadfer.media import open_media
+from mmadfer.media.media_file import open_media
 from tests.media_judge import read
 
 

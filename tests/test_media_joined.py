@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.made_files import ffmpeg, number_of, onsets_of
+from benchmarks.support.made_files import ffmpeg, number_of, onsets_of
 from tests.media_cases import Workshop
 from tests.media_judge import Reading, read
 

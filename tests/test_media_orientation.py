@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from benchmarks.made_files import ffmpeg, number_of, picture
-from mmadfer.media import open_media
-from mmadfer.orientation import of_display_matrix, tilt, upright
+from benchmarks.support.made_files import ffmpeg, number_of, picture
+from mmadfer.media.media_file import open_media
+from mmadfer.media.orientation import of_display_matrix, tilt, upright
 from tests.media_judge import read
 
 MATRICES = {1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1),

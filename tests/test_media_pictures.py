@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.made_files import ffmpeg, number_of, picture
-from mmadfer.media import open_media
+from benchmarks.support.made_files import ffmpeg, number_of, picture
+from mmadfer.media.media_file import open_media
 from tests.media_judge import read
 
 COLOUR = Image.fromarray(picture(9))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.made_files import RATE, SECONDS, ffmpeg
+from benchmarks.support.made_files import RATE, SECONDS, ffmpeg
 from tests.media_cases import ONSETS, Case, Workshop
 from tests.media_judge import check
 

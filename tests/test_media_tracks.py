@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.made_files import ffmpeg, number_of, onsets_of, picture
+from benchmarks.support.made_files import ffmpeg, number_of, onsets_of, picture
 from tests.media_judge import read
 
 FIRST, SECOND = 0, 100

@@ -9,8 +9,8 @@ from golden import FOLDER, golden_model, inputs, largest_difference
 from torch.nn import functional as F
 
 from mmadfer.config import InputSpec, ModelConfig
-from mmadfer.model import MMADFER, untrained_model
-from mmadfer.official import key_table, resize_pos_embed
+from mmadfer.models.mma_dfer import MMADFER, untrained_model
+from mmadfer.weights.official import key_table, resize_pos_embed
 
 TINY = ModelConfig(
     width=64, depth=3, heads=2, bottleneck=16, prompt_updates=(0, 2), temporal_width=32, temporal_heads=2

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from mmadfer.names import ENCODABLE, original, printable, shown
+from mmadfer.files.names import ENCODABLE, original, printable, shown
 
 NAMES = [
     (b"plain name.mp4", "plain name.mp4"),
@@ -62,7 +62,7 @@ def test_what_an_output_cannot_write_is_escaped_and_comes_back():
 
 def test_the_rule_is_the_same_under_another_encoding_of_the_system():
     code = (
-        "import sys; from mmadfer.names import original, shown\n"
+        "import sys; from mmadfer.files.names import original, shown\n"
         "for n in sys.argv[1:]: print(ascii(shown(n)), original(shown(n)) == n)"
     )
     environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from mmadfer.onnx_metadata import read_metadata
+from mmadfer.graphs.metadata import read_metadata
 
 METADATA = {"format": "some-1", "spec": '{"image_size": 32}', "empty": "", "word": "größe", "long": "x" * 70_000}
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from mmadfer import origin
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
-from mmadfer.origin import Known, Origin
+from mmadfer.weights import origin
+from mmadfer.weights.origin import Known, Origin
 
 KNOWN = Known("f" * 64, InputSpec(image_size=32), ModelConfig(), WeightsInfo("small", True, temperature=2.0))
 

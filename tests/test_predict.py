@@ -14,9 +14,10 @@ from made_media import gradient, tone, write_media
 from test_model import TINY
 from test_recognizer import SPEC, small_model, weights  # noqa: F401 - a fixture
 
-from mmadfer import model, predict
-from mmadfer.model import untrained_model
-from mmadfer.names import original
+from mmadfer import predict
+from mmadfer.files.names import original
+from mmadfer.models import mma_dfer
+from mmadfer.models.mma_dfer import untrained_model
 
 UNTRAINED = ("--weights", "untrained", "--backend", "pytorch")
 
@@ -46,7 +47,7 @@ def test_csv_has_one_line_per_hop_and_file(weights, clips, tmp_path, capsys):  #
 
 
 def test_untrained_weights_are_said_in_every_line_and_before(clips, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(model, "untrained_model", lambda seed: untrained_model(SPEC, TINY))
+    monkeypatch.setattr(mma_dfer, "untrained_model", lambda seed: untrained_model(SPEC, TINY))
     out = tmp_path / "out.csv"
     assert predict.main([str(clips / "intel_asl_thanks.mkv"), "--csv", str(out), "--hop", "1", *UNTRAINED]) == 0
     assert "UNTRAINED WEIGHTS" in capsys.readouterr().err

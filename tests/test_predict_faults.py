@@ -15,7 +15,7 @@ from test_predict import options, rows_of, said_in, short  # noqa: F401
 from test_recognizer import small_model, weights  # noqa: F401 - fixtures
 
 from mmadfer import predict
-from mmadfer.names import original, shown
+from mmadfer.files.names import original, shown
 from mmadfer.recognizer import EmotionRecognizer
 
 

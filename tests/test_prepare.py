@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from mmadfer.config import InputSpec
-from mmadfer.crop import crop
 from mmadfer.data.manifest import read_manifest
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.shards import whole_log_mel
-from mmadfer.faces import FaceTracker
-from mmadfer.media import open_media
+from mmadfer.faces.crop import crop
+from mmadfer.faces.tracker import FaceTracker
+from mmadfer.media.media_file import open_media
 from mmadfer.preprocess import resample
 from tests import made_trees as trees
 from tests.made_trees import crops_folder

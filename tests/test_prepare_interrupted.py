@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mmadfer.data import files
 from mmadfer.data.prepared import PreparedSet
+from mmadfer.files import whole
 from tests import made_trees as trees
 from tests.made_trees import crops_folder
 from tests.test_prepare import left_out, prepare
-from train.shard_work import CLIPS_PER_SHARD
+from train.preparing.shard_work import CLIPS_PER_SHARD
 
 ROOT = Path(__file__).parents[1]
 SHARDS = 5
@@ -51,7 +51,7 @@ def test_a_run_that_ends_anywhere_is_finished_by_the_next(tmp_path, monkeypatch)
             left[0] -= 1
             replace(source, target)
 
-        monkeypatch.setattr(files.os, "replace", stop)
+        monkeypatch.setattr(whole.os, "replace", stop)
         with pytest.raises(Killed):
             prepare("folder", root, out)
         monkeypatch.undo()
@@ -181,7 +181,7 @@ def test_an_index_does_not_outlive_the_shards_that_it_was_made_for(tmp_path, mon
     def stop(*_):
         raise Killed
 
-    monkeypatch.setattr("train.shard_work.write_shard", stop)
+    monkeypatch.setattr("train.preparing.shard_work.write_shard", stop)
     with pytest.raises(Killed):
         prepare("folder", root, out)
     with pytest.raises(FileNotFoundError, match="not finished"):

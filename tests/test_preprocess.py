@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from mmadfer.config import InputSpec, MelSpec
-from mmadfer.logmel import LogMel, log_mel
 from mmadfer.preprocess import (
     as_waveform,
     clip_inputs,
@@ -19,6 +18,7 @@ from mmadfer.preprocess import (
     resample,
     spectrogram,
 )
+from mmadfer.sound.logmel import LogMel, log_mel
 from tests.made_media import tone
 
 WAVS = ("mono16k_6s", "stereo44k_3s", "mono48k_5s", "mono22k_1s")

@@ -8,13 +8,13 @@ import torch
 from test_model import TINY
 from test_recognizer import SPEC, small_model
 
-from mmadfer import probe
 from mmadfer.backends.base import Encoded
 from mmadfer.backends.proof import TOLERANCES, Unproven, distance, prove, tolerance
-from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
-from mmadfer.model import untrained_model
-from mmadfer.probe import Reference
+from mmadfer.graphs import probe
+from mmadfer.graphs.probe import Reference
+from mmadfer.models.mma_dfer import untrained_model
 
 NAN = float("nan")
 

@@ -13,16 +13,20 @@ import pytest
 import torch
 from cached_start import assert_right, copy_cache, expected, off, start, weights
 from fake_tensorrt import engine_folder, fake_gpu, fake_product
+from mmadfer.backends.tensorrt.cache import engines_folder
 from test_model import TINY
 from test_recognizer import SPEC, small_model
 
-from mmadfer import checksums, graph, storage
-from mmadfer.backends import compiled, load_backend, openvino_core
-from mmadfer.backends.openvino import OpenVINOBackend
+from mmadfer.backends import load_backend
+from mmadfer.backends.openvino import compiled
+from mmadfer.backends.openvino import core as openvino_core
+from mmadfer.backends.openvino.backend import OpenVINOBackend
 from mmadfer.backends.proof import Unproven, prove, tolerance
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.model import untrained_model
-from mmadfer.probe import Reference
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.files import checksums
+from mmadfer.graphs import graph
+from mmadfer.graphs.probe import Reference
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.recognizer import EmotionRecognizer
 
 NAN = float("nan")
@@ -203,7 +207,9 @@ def test_the_automatic_precision_here_is_openvinos_own():
 
 @pytest.mark.parametrize("wrong", [lambda t: t * NAN, lambda t: t + 1], ids=["nan", "off"])
 def test_a_precision_of_pytorch_that_is_wrong_is_refused_or_gives_way(wrong, monkeypatch, caplog):
-    monkeypatch.setattr("mmadfer.backends.pytorch.choose_precision", lambda d, name: "bf16" if name == "auto" else name)
+    monkeypatch.setattr(
+        "mmadfer.backends.pytorch.backend.choose_precision", lambda d, name: "bf16" if name == "auto" else name
+    )
     spoil(monkeypatch, PyTorchBackend, "_run_encoders", wrong, lambda backend: backend.precision == "bf16")
     with pytest.raises(ValueError, match=r"^PyTorch bf16 on .* answers the probe wrongly: .*$"):
         load_backend(small_model(), "pytorch", "cpu", "bf16")
@@ -256,7 +262,7 @@ def gpu(monkeypatch, tmp_path):
     fake_gpu(monkeypatch)
     trt = fake_product(monkeypatch, small_model())
     for precision in ("fp16", "fp32"):
-        engine_folder(small_model(), storage.engines_folder() / precision, precision=precision)
+        engine_folder(small_model(), engines_folder() / precision, precision=precision)
     return trt
 
 
@@ -290,8 +296,10 @@ def test_kernels_that_make_an_engine_wrong_are_compiled_again_once(gpu):
 
 def test_a_gpu_that_is_wrong_in_every_way_leaves_the_cpu_unless_it_was_named(cache, monkeypatch):
     fake_gpu(monkeypatch)
-    monkeypatch.setattr("mmadfer.backends.pytorch.is_reference", lambda device, precision: False)
-    monkeypatch.setattr("mmadfer.backends.pytorch.choose_precision", lambda d, name: "bf16" if name == "auto" else name)
+    monkeypatch.setattr("mmadfer.backends.pytorch.backend.is_reference", lambda device, precision: False)
+    monkeypatch.setattr(
+        "mmadfer.backends.pytorch.backend.choose_precision", lambda d, name: "bf16" if name == "auto" else name
+    )
     spoil(monkeypatch, PyTorchBackend, "_run_encoders", lambda t: t + 1)
     recognizer = EmotionRecognizer.from_pretrained(weights(), "auto", "auto")
     assert recognizer.engine.startswith("OpenVINO ")

@@ -11,12 +11,12 @@ from test_backends import stressed_model
 
 from export.parity import compare
 from mmadfer.backends import Backend
-from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
-from mmadfer.model import untrained_model
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.preprocess import frame_inputs
-from mmadfer.step import StreamingStep
-from mmadfer.stream import Window
+from mmadfer.stream.step import StreamingStep
+from mmadfer.stream.window import Window
 
 pytestmark = pytest.mark.gpu
 

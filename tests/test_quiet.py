@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmadfer.quiet import Sieve, quiet
+from mmadfer.faces.quiet import Sieve, quiet
 from tests import made_trees as trees
 
 CHATTER = re.compile(
@@ -109,7 +109,7 @@ def test_the_descriptor_is_given_back_whatever_happens():
 def test_lines_of_other_threads_are_neither_lost_nor_changed():
     code = f"""
 import os, sys, threading
-from mmadfer.quiet import quiet
+from mmadfer.faces.quiet import quiet
 done = threading.Event()
 def write():
     for k in range(20000):
@@ -126,7 +126,7 @@ while not done.is_set():
 def test_windows_of_many_threads_do_not_wait_for_each_other_for_ever():
     code = f"""
 import os, threading
-from mmadfer.quiet import quiet
+from mmadfer.faces.quiet import quiet
 def work(k):
     for _ in range(50):
         with quiet():
@@ -141,7 +141,7 @@ threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
 def test_a_program_started_meanwhile_keeps_its_terminal_and_delays_nobody():
     code = """
 import subprocess, time
-from mmadfer.quiet import quiet
+from mmadfer.faces.quiet import quiet
 with quiet():
     child = subprocess.Popen(["sh", "-c", "sleep 1; echo late >&2"])
 print(child.poll())
@@ -156,7 +156,7 @@ time.sleep(0.5)
 def test_without_a_terminal_all_goes_on(before):
     code = f"""
 import os
-from mmadfer.quiet import quiet
+from mmadfer.faces.quiet import quiet
 {before}
 for _ in range(3):
     with quiet():
@@ -176,7 +176,7 @@ DETECTOR = """
 import gc, threading
 import numpy as np
 from PIL import Image
-from mmadfer.detector import FaceDetector
+from mmadfer.faces.detector import FaceDetector
 def use(close):
     detector = FaceDetector()
     for path in FILES:

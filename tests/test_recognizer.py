@@ -10,12 +10,12 @@ from test_model import TINY
 
 import mmadfer
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.media import VideoFrame, open_media
-from mmadfer.model import untrained_model
+from mmadfer.media.media_file import VideoFrame, open_media
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.postprocess import Box, State
 from mmadfer.preprocess import model_inputs
 from mmadfer.recognizer import EmotionRecognizer, file_windows
-from mmadfer.stream import Window
+from mmadfer.stream.window import Window
 
 SPEC = InputSpec(image_size=32)
 

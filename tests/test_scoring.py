@@ -16,10 +16,12 @@ import pytest
 from test_recognizer import SPEC, small_model, weights  # noqa: F401 - a fixture
 
 import mmadfer
-from mmadfer import predict, ray_pool, scoring
+from mmadfer import predict
 from mmadfer.recognizer import EmotionRecognizer
-from mmadfer.score_parts import METADATA, schema
-from mmadfer.score_worker import Job, ScoreWorker
+from mmadfer.scoring import pool as ray_pool
+from mmadfer.scoring import run
+from mmadfer.scoring.parts import METADATA, schema
+from mmadfer.scoring.worker import Job, ScoreWorker
 
 FACE, MUTE = "derived_asl_sorry_jfk_2s_48k.mp4", "intel_asl_thanks.mkv"
 
@@ -268,6 +270,6 @@ def test_mistakes_are_one_sentence(arguments, message, weights, clips, tmp_path,
 
 def test_one_run_at_a_time(weights, tmp_path):  # noqa: F811
     settings = {"hop": 1.0}
-    with scoring.ScoredParts(tmp_path / "o.parquet", settings):
+    with run.ScoredParts(tmp_path / "o.parquet", settings):
         with pytest.raises(ValueError, match="another run is at work on"):
-            scoring.ScoredParts(tmp_path / "o.parquet", settings).__enter__()
+            run.ScoredParts(tmp_path / "o.parquet", settings).__enter__()

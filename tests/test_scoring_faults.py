@@ -15,9 +15,10 @@ import pytest
 from test_recognizer import small_model, weights  # noqa: F401 - fixtures
 from test_scoring import MUTE, by_file, options, part_times, ray_here  # noqa: F401
 
-from mmadfer import predict, scoring
-from mmadfer.names import original
-from mmadfer.score_worker import Job, ScoreWorker
+from mmadfer import predict
+from mmadfer.files.names import original
+from mmadfer.scoring import run
+from mmadfer.scoring.worker import Job, ScoreWorker
 from tests.made_media import gradient, write_media
 
 
@@ -129,7 +130,7 @@ def test_what_is_odd_about_a_clip_comes_back_with_it(weights, clips):  # noqa: F
     real, path = worker._recognizer.predict_file, clips / MUTE
 
     def odd(*given):
-        logging.getLogger("mmadfer.media").warning("%s: a hole at %.1f s", path, 0.5)
+        logging.getLogger("mmadfer.media.media_file").warning("%s: a hole at %.1f s", path, 0.5)
         return real(*given)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -139,6 +140,6 @@ def test_what_is_odd_about_a_clip_comes_back_with_it(weights, clips):  # noqa: F
 
 
 def test_a_file_that_went_away_is_a_row(tmp_path):
-    with scoring.ScoredParts(tmp_path / "o.parquet", {}) as parts:
+    with run.ScoredParts(tmp_path / "o.parquet", {}) as parts:
         keys = {parts.key(name, tmp_path / name) for name in ("a", "b")}
     assert len(keys) == 2

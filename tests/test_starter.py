@@ -9,10 +9,10 @@ import pytest
 import torch
 from made_media import tone, write_media
 
-from mmadfer import checkpoint
 from mmadfer.config import DFEW_LABELS, InputSpec, MelSpec
-from mmadfer.data.starter import FACES, RATE, VOICES, Faces, read_faces, read_voices
+from mmadfer.data.adapters.starter import FACES, RATE, VOICES, Faces, read_faces, read_voices
 from mmadfer.preprocess import spectrogram
+from mmadfer.weights import checkpoint
 from train.starter.__main__ import WEIGHTS, main
 from train.starter.clips import NEUTRAL, NOTHING_MISSING, Shares, StarterClips, balanced
 from train.starter.motion import MILD, STILL, Motion, clip_of

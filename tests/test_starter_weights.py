@@ -19,12 +19,13 @@ from made_media import write_portrait
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmadfer import EmotionRecognizer, catalogue, checkpoint, predict, starter, weights
+from mmadfer import EmotionRecognizer, predict
 from mmadfer.config import InputSpec
-from mmadfer.media import open_media
-from mmadfer.model import MMADFER
+from mmadfer.media.media_file import open_media
+from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.postprocess import ProbabilitySmoother, State
-from mmadfer.stream import Window
+from mmadfer.stream.window import Window
+from mmadfer.weights import catalogue, checkpoint, starter, store
 
 ROOT = Path(__file__).parent.parent
 LARGEST = 25e6
@@ -87,9 +88,9 @@ def test_they_load_and_answer_without_a_network(clips, tmp_path):
 
 
 def test_none_and_their_name_mean_them_and_the_package_keeps_them():
-    assert weights.resolve("starter") == weights.fetch("starter") == starter.FILE
+    assert store.resolve("starter") == store.fetch("starter") == starter.FILE
     with pytest.raises(ValueError, match="part of the package"):
-        weights.remove("starter")
+        store.remove("starter")
     model = checkpoint.load_model(starter.FILE)
     assert model.info.name == starter.NAME and model.info.trained and model.info.temperature != 1.0
     assert set(model.spec.handles_missing) == {"face", "audio"}
@@ -101,7 +102,7 @@ def test_a_package_without_them_says_so_in_one_sentence(monkeypatch, tmp_path, c
     monkeypatch.setitem(catalogue.SOURCES, "starter", lacking)
     with pytest.raises(FileNotFoundError, match=r"lacks its file starter.safetensors; install it again"):
         EmotionRecognizer.from_pretrained()
-    assert weights.main(["list"]) == 0
+    assert store.main(["list"]) == 0
     assert "lacks its file" in capsys.readouterr().out
 
 
@@ -185,7 +186,7 @@ def test_their_answers_are_labelled_everywhere(clips, tmp_path, capsys):
     assert "STARTER WEIGHTS" in said and "starter.md" in said
     with open(out, newline="", encoding="utf-8") as file:
         assert {row["weights"] for row in csv.DictReader(file)} == {"starter weights"}
-    assert weights.main(["list"]) == 0
+    assert store.main(["list"]) == 0
     listed = capsys.readouterr().out
     assert "meant where no weights are named" in listed and str(starter.CARD) in listed
 

@@ -70,7 +70,7 @@ def test_the_model_loads_while_the_page_is_made(monkeypatch):
         assert loading.wait(10), "the model has to wait for the page"
         raise OSError("the port is taken")
 
-    monkeypatch.setattr("demo.panel.launch", launch)
+    monkeypatch.setattr("demo.server.panel.launch", launch)
     app = App(load=load)
     try:
         with pytest.raises(OSError, match="the port is taken"):

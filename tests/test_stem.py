@@ -8,13 +8,14 @@ import torch
 from test_ablations import SMALL, SPEC, clip, opened
 
 from export.parity import compare
-from mmadfer import checkpoint, graph
-from mmadfer.backends.openvino import OpenVINOBackend
-from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec, MelSpec, ModelConfig
-from mmadfer.model import MMADFER, untrained_model
-from mmadfer.model.stem import ConvStem
+from mmadfer.graphs import graph
+from mmadfer.models.mma_dfer import MMADFER, untrained_model
+from mmadfer.models.parts.stem import ConvStem
 from mmadfer.preprocess import frame_inputs
+from mmadfer.weights import checkpoint
 
 CONV = dataclasses.replace(SMALL, depth=3, prompt_updates=(0,), stem="conv")
 

@@ -5,15 +5,15 @@ import pytest
 import torch
 from test_model import TINY
 
-from mmadfer.backends.pytorch import PyTorchBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
-from mmadfer.media import open_media
-from mmadfer.model import untrained_model
+from mmadfer.media.media_file import open_media
+from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.postprocess import State
 from mmadfer.preprocess import model_inputs
 from mmadfer.recognizer import file_windows
-from mmadfer.step import StreamingStep, match
-from mmadfer.stream import Window
+from mmadfer.stream.step import StreamingStep, match
+from mmadfer.stream.window import Window
 
 SPEC = InputSpec(image_size=32)
 HOP = SPEC.hop_seconds

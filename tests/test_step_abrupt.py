@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.abrupt_sound import SECONDS, face_windows, made_sounds, voice_of, with_sound
-from demo.answers import Answers
-from mmadfer import starter
-from mmadfer.checkpoint import load_model
+from benchmarks.support.abrupt_sound import SECONDS, face_windows, made_sounds, voice_of, with_sound
+from demo.session.answers import Answers
 from mmadfer.recognizer import EmotionRecognizer
-from mmadfer.stream import Window
+from mmadfer.stream.window import Window
+from mmadfer.weights import starter
+from mmadfer.weights.checkpoint import load_model
 
 LIMIT = 0.02
 CLIP = "derived_face_jfk_6s_44k.mp4"

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mmadfer.config import WeightsInfo
-from mmadfer.kept import KeptFrame, KeptSound, context_change, renewed
 from mmadfer.postprocess import softmax
-from mmadfer.step_error import LIMIT, Response, allowed_shift, shift
+from mmadfer.stream.kept import KeptFrame, KeptSound, context_change, renewed
+from mmadfer.stream.step_error import LIMIT, Response, allowed_shift, shift
 
 PLAIN = WeightsInfo()
 

@@ -6,13 +6,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mmadfer.audio_buffer import AudioBuffer
 from mmadfer.config import InputSpec
-from mmadfer.faces import TrackedFace
-from mmadfer.frame_buffer import CropFrame, FrameBuffer
+from mmadfer.faces.tracker import TrackedFace
 from mmadfer.postprocess import Box, State
 from mmadfer.preprocess import frame_indices
-from mmadfer.stream import AVWindow
+from mmadfer.sound.audio_buffer import AudioBuffer
+from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
+from mmadfer.stream.window import AVWindow
 from tests.made_media import tone
 
 SPEC = InputSpec(image_size=16, window_seconds=3.0)

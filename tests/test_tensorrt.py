@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 from fake_tensorrt import engine_folder, fake_gpu, fake_product
+from mmadfer.backends.tensorrt.cache import engines_folder
 from test_graph import stressed_model
 
 from export import trt as export_trt
 from export.parity import compare
-from mmadfer import engine, products, storage
 from mmadfer.backends import load_backend
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.backends.tensorrt import TensorRTBackend, invalidity
-from mmadfer.lazy_model import LazyModel
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.backends.tensorrt import engine, products
+from mmadfer.backends.tensorrt.backend import TensorRTBackend, invalidity
 from mmadfer.preprocess import frame_inputs
+from mmadfer.weights.lazy import LazyModel
 
 SOUND, NOTHING = torch.randn(1, 1, 512, 128), torch.zeros(3, 16)
 
@@ -83,7 +84,7 @@ def test_frames_are_those_of_the_input_definition(trt, folder):
 
 
 def test_an_engine_of_an_older_format_is_not_used(trt, caplog):
-    folder = engine_folder(stressed_model(), storage.engines_folder() / "old")
+    folder = engine_folder(stressed_model(), engines_folder() / "old")
     description = folder.path / engine.DESCRIPTION
     description.write_text(description.read_text().replace(engine.FORMAT, "mmadfer-engine-1"))
     with pytest.raises(FileNotFoundError, match=r"build one with python -m export\.trt"):
@@ -137,7 +138,7 @@ def test_kernels_are_kept_for_the_next_start_and_for_each_gpu(trt, folder, monke
     assert sorted(p.name for p in folder.path.iterdir()) == names
     kept.unlink()
     full = OSError(28, "No space left on device")
-    monkeypatch.setattr("mmadfer.backends.runtime_cache.os.replace", lambda *_: (_ for _ in ()).throw(full))
+    monkeypatch.setattr("mmadfer.backends.tensorrt.runtime_cache.os.replace", lambda *_: (_ for _ in ()).throw(full))
     with caplog.at_level(logging.WARNING):
         TensorRTBackend(engine.peek(folder.path)).close()
     assert "cannot be written (No space left on device)" in caplog.text
@@ -219,15 +220,15 @@ def test_auto_takes_the_engine_of_exactly_these_weights_and_says_why(trt):
 
     other = stressed_model()
     other.classifier.bias.data[0] += 1
-    engine_folder(other, storage.engines_folder() / "other")
-    engine_folder(stressed_model(), storage.engines_folder() / "stale", version="1.7.0")
+    engine_folder(other, engines_folder() / "other")
+    engine_folder(stressed_model(), engines_folder() / "stale", version="1.7.0")
     with pytest.raises(ValueError, match=r"built by TensorRT for RTX 1.7.0, but 1.7.9 is installed"):
         load_backend(stressed_model(), "tensorrt")
     assert "but 1.7.9 is installed" in load_backend(stressed_model()).reason
 
-    engine_folder(stressed_model(), storage.engines_folder() / "slow", precision="fp32")
+    engine_folder(stressed_model(), engines_folder() / "slow", precision="fp32")
     assert load_backend(stressed_model()).description.startswith("TensorRT for RTX fp32 on ")
-    engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    engine_folder(stressed_model(), engines_folder() / "fits")
     loaded = load_backend(stressed_model())
     assert loaded.description.startswith("TensorRT for RTX fp16 on ")
     assert loaded.reason == "an engine for these weights and this GPU is in the cache"
@@ -241,7 +242,7 @@ def test_auto_takes_the_engine_of_exactly_these_weights_and_says_why(trt):
 @pytest.mark.parametrize("harm", damage.ALL[:-1], ids=lambda harm: harm.__name__)
 @pytest.mark.parametrize("name", ["encoder.engine", "head.engine", "probe.safetensors", "engine.json"])
 def test_an_engine_that_came_to_harm_is_refused_by_name_and_else_gives_way(name, harm, trt, caplog):
-    folder = engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    folder = engine_folder(stressed_model(), engines_folder() / "fits")
     harm(folder.path / name)
     with pytest.raises(
         (ValueError, FileNotFoundError), match=r"build (one|the engine again) with python -m export\.trt"
@@ -253,7 +254,7 @@ def test_an_engine_that_came_to_harm_is_refused_by_name_and_else_gives_way(name,
 
 
 def test_engines_that_were_exchanged_are_not_used(trt):
-    folder = engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    folder = engine_folder(stressed_model(), engines_folder() / "fits")
     damage.swap("head.engine")(folder.file("encoder"))
     assert "encoder.engine is damaged or cut short" in load_backend(stressed_model()).reason
 
@@ -283,7 +284,7 @@ def test_kernels_that_came_to_harm_are_not_given_to_tensorrt(harm, trt, folder):
 
 
 def test_an_engine_that_is_wrong_is_removed_by_the_command(trt, monkeypatch, capsys):
-    folder = engine_folder(stressed_model(), storage.engines_folder() / "fits")
+    folder = engine_folder(stressed_model(), engines_folder() / "fits")
     monkeypatch.setattr(export_trt.builder, "choose_product", lambda *_: "tensorrt_rtx")
     monkeypatch.setattr(export_trt.builder, "engine_key", lambda *_: folder.key)
     monkeypatch.setattr(export_trt.storage, "graphs_of", lambda *_: None)

@@ -10,9 +10,9 @@ from test_graph import stressed_model
 from export import builder
 from export.parity import compare
 from export.timing import measure
-from mmadfer import graph
-from mmadfer.backends.pytorch import PyTorchBackend
-from mmadfer.backends.tensorrt import TensorRTBackend
+from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.backends.tensorrt.backend import TensorRTBackend
+from mmadfer.graphs import graph
 from mmadfer.preprocess import frame_inputs
 
 pytestmark = pytest.mark.gpu

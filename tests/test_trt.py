@@ -12,13 +12,16 @@ from types import ModuleType
 
 import pytest
 import torch
+from mmadfer.graphs.cache import graphs_of
 from test_graph import stressed_model
 
 from export import builder
 from export import trt as export_trt
-from mmadfer import engine, graph, products, storage
-from mmadfer.backends.tensorrt import shapes
-from mmadfer.lazy_model import LazyModel
+from mmadfer.backends.tensorrt import engine, products
+from mmadfer.backends.tensorrt.backend import shapes
+from mmadfer.files.whole import put
+from mmadfer.graphs import graph
+from mmadfer.weights.lazy import LazyModel
 
 TESTS = Path(__file__).parent
 NAMED = LazyModel.named
@@ -27,7 +30,7 @@ CHILD = """
 import signal, sys
 from test_graph import stressed_model
 from export import trt
-from mmadfer.lazy_model import LazyModel
+from mmadfer.weights.lazy import LazyModel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 LazyModel.named = lambda *_: LazyModel(stressed_model)
 sys.exit(trt.main(sys.argv[1:]))
@@ -41,14 +44,14 @@ def home(tmp_path_factory):
         path = tmp_path_factory.mktemp("home")
         patch.setenv("MMADFER_HOME", str(path))
         patch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
-        storage.graphs_of(stressed_model(), "fp16")
+        graphs_of(stressed_model(), "fp16")
         yield path
 
 
 @pytest.fixture(scope="module")
 def graphs(home):
     """Return the small model's fp16 graphs."""
-    return storage.graphs_of(stressed_model(), "fp16")
+    return graphs_of(stressed_model(), "fp16")
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +197,7 @@ def test_folders_put_in_one_place_at_once_are_whole(tmp_path):
             (source / "a").write_text(name)
             (source / "b").write_text(name)
             try:
-                storage.put(source, target)
+                put(source, target)
             except OSError as error:
                 errors.append(error)
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from mmadfer import catalogue, cli, weights
+from mmadfer import cli
+from mmadfer.weights import catalogue, store
 
 BODY = bytes(range(256)) * 4096 + b"end"
 """1 MB and a bit, so that it comes in more than one read."""
@@ -81,7 +82,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
         thread.start()
         state.address = f"http://127.0.0.1:{listening.server_address[1]}"
-        monkeypatch.setenv(weights.MIRROR, state.address + "/weights/")
+        monkeypatch.setenv(store.MIRROR, state.address + "/weights/")
         for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.delenv(proxy, raising=False)
         yield state
@@ -99,7 +100,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refused(error: type[Exception], *says: str, name: str = NAME, timeout: float = 20.0) -> str:
     """Assert that fetching is refused in one sentence that holds each of ``says``; returns it."""
     with pytest.raises(error) as caught:
-        weights.fetch(name, timeout=timeout, progress=False)
+        store.fetch(name, timeout=timeout, progress=False)
     sentence = cli.sentence(caught.value)
     assert "\n" not in sentence
     for part in says:
@@ -108,7 +109,7 @@ def refused(error: type[Exception], *says: str, name: str = NAME, timeout: float
 
 
 def test_fetch_puts_the_whole_file_there_and_records_it(server: Server, home: Path) -> None:
-    path = weights.fetch(NAME, progress=False)
+    path = store.fetch(NAME, progress=False)
     assert path == home / f"{NAME}.pth"
     assert path.read_bytes() == BODY
     assert server.requests == [(f"/weights/{NAME}.pth", None)]
@@ -120,8 +121,8 @@ def test_fetch_puts_the_whole_file_there_and_records_it(server: Server, home: Pa
 
 
 def test_a_file_that_is_here_is_not_fetched_again(server: Server) -> None:
-    weights.fetch(NAME, progress=False)
-    assert weights.resolve(NAME).read_bytes() == BODY
+    store.fetch(NAME, progress=False)
+    assert store.resolve(NAME).read_bytes() == BODY
     assert len(server.requests) == 1
 
 
@@ -131,7 +132,7 @@ def test_a_broken_connection_goes_on_where_it_stopped(server: Server, home: Path
     assert not (home / f"{NAME}.pth").exists()
     assert (home / f"{NAME}.pth.part").stat().st_size == 700_000
     server.cut_after = None
-    assert weights.fetch(NAME, progress=False).read_bytes() == BODY
+    assert store.fetch(NAME, progress=False).read_bytes() == BODY
     assert server.requests[1][1] == "bytes=700000-"
 
 
@@ -139,7 +140,7 @@ def test_a_file_that_changed_meanwhile_starts_anew(server: Server) -> None:
     server.cut_after = 700_000
     refused(OSError, "700,000")
     server.cut_after, server.etag, server.body = None, '"two"', b"\x80" + BODY[::-1]
-    assert weights.fetch(NAME, progress=False).read_bytes() == server.body
+    assert store.fetch(NAME, progress=False).read_bytes() == server.body
 
 
 def test_a_part_of_another_address_starts_anew(server: Server, home: Path) -> None:
@@ -148,7 +149,7 @@ def test_a_part_of_another_address_starts_anew(server: Server, home: Path) -> No
     note = home / f"{NAME}.pth.part.json"
     note.write_text(note.read_text().replace("/weights/", "/elsewhere/"))
     server.cut_after = None
-    assert weights.fetch(NAME, progress=False).read_bytes() == BODY
+    assert store.fetch(NAME, progress=False).read_bytes() == BODY
     assert server.requests[1][1] is None
 
 
@@ -163,20 +164,20 @@ def test_what_cannot_go_on_starts_anew(server: Server, home: Path, case: str) ->
         server.body = BODY[:1000]  # the part is longer than the file is now
     else:
         (home / f"{NAME}.pth.part.json").write_text("{")
-    assert weights.fetch(NAME, progress=False).read_bytes() == server.body
+    assert store.fetch(NAME, progress=False).read_bytes() == server.body
 
 
 def test_a_part_that_is_whole_already_needs_no_request(server: Server, home: Path) -> None:
     server.cut_after = 700_000
     refused(OSError, "700,000")
     (home / f"{NAME}.pth.part").write_bytes(BODY)
-    assert weights.fetch(NAME, progress=False).read_bytes() == BODY
+    assert store.fetch(NAME, progress=False).read_bytes() == BODY
     assert len(server.requests) == 1
 
 
 def test_a_file_of_unknown_length_is_taken(server: Server) -> None:
     server.length = False
-    assert weights.fetch(NAME, progress=False).read_bytes() == BODY
+    assert store.fetch(NAME, progress=False).read_bytes() == BODY
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_a_bad_answer_is_one_sentence_and_no_file(server: Server, home: Path, ch
     assert time.monotonic() - before < 15, "it waited for a server that hangs"
     assert not (home / f"{NAME}.pth").exists()
     vars(server).update({key: value for key, value in vars(Server()).items() if key in change})
-    assert weights.fetch(NAME, progress=False).read_bytes() == BODY, "what was refused stood in the way afterwards"
+    assert store.fetch(NAME, progress=False).read_bytes() == BODY, "what was refused stood in the way afterwards"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_a_bad_answer_is_one_sentence_and_no_file(server: Server, home: Path, ch
     [("http://127.0.0.1:9", "no connection to 127.0.0.1:9"), ("http://name.invalid", "no connection to name.invalid")],
 )
 def test_no_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch, home: Path, address: str, says: str) -> None:
-    monkeypatch.setenv(weights.MIRROR, address)
+    monkeypatch.setenv(store.MIRROR, address)
     monkeypatch.setenv("no_proxy", "*")
     refused(OSError, says, str(home), "https://drive.google.com")
 
@@ -216,7 +217,7 @@ def test_no_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch, home: Path,
 def test_a_disk_too_small_is_told_before_anything_comes(
     server: Server, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmadfer.download._free_bytes", lambda folder: 1000)
+    monkeypatch.setattr("mmadfer.weights.download._free_bytes", lambda folder: 1000)
     refused(OSError, "MB free", str(home))
     assert not (home / f"{NAME}.pth.part").exists()
 
@@ -236,7 +237,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(server: Server, home: P
 
 
 def test_a_file_that_changed_on_disk_is_refused(server: Server, home: Path) -> None:
-    path = weights.fetch(NAME, progress=False)
+    path = store.fetch(NAME, progress=False)
     path.write_bytes(BODY[:-1] + b"x")
     refused(ValueError, "has changed", f"python -m mmadfer.weights remove {NAME}")
 
@@ -248,8 +249,8 @@ def test_a_file_put_by_hand_is_found_and_recorded(home: Path, file: str) -> None
     for other in ("mafw-fold2-160.pth", "dfew-fold1-160.pth", "dfew-fold2-112.pth", "dfew-fold21-160.pth"):
         (home / other).write_bytes(b"PK another one")
     (home / file).write_bytes(b"PK right")
-    assert weights.resolve(NAME) == home / file
-    assert weights.Record.read(home / file) is not None
+    assert store.resolve(NAME) == home / file
+    assert store.Record.read(home / file) is not None
     (home / file).write_bytes(b"PK wrong")
     refused(ValueError, "has changed")
 
@@ -293,11 +294,11 @@ def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
 def test_resolve_takes_a_path_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "my weights.pth"
     path.write_bytes(b"x")
-    assert weights.resolve(str(path)) == path
+    assert store.resolve(str(path)) == path
     with pytest.raises(FileNotFoundError, match="no file"):
-        weights.resolve(str(tmp_path / "absent"))
+        store.resolve(str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match=r"no file absent\.pth"):
-        weights.resolve("absent.pth")
+        store.resolve("absent.pth")
 
 
 @pytest.mark.parametrize(
@@ -318,24 +319,24 @@ def test_folder(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expe
 
 
 def test_a_mirror_must_be_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(weights.MIRROR, "/nfs/weights")
-    refused(ValueError, weights.MIRROR, "/nfs/weights")
+    monkeypatch.setenv(store.MIRROR, "/nfs/weights")
+    refused(ValueError, store.MIRROR, "/nfs/weights")
 
 
 def test_remove_takes_all_that_belongs_to_it(server: Server, home: Path) -> None:
-    weights.fetch(NAME, progress=False)
-    assert len(weights.remove(NAME)) == 2
+    store.fetch(NAME, progress=False)
+    assert len(store.remove(NAME)) == 2
     server.cut_after = 10
     refused(OSError, "10 of")
-    assert len(weights.remove(NAME)) == 2
+    assert len(store.remove(NAME)) == 2
     assert list(home.iterdir()) == []
     with pytest.raises(FileNotFoundError, match=NAME):
-        weights.remove(NAME)
+        store.remove(NAME)
 
 
 def test_commands(server: Server, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = weights.main(arguments)
+        code = store.main(arguments)
         return code, *capsys.readouterr()
 
     assert run("path", NAME)[0] == 2
@@ -355,6 +356,6 @@ def test_commands(server: Server, home: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("arguments", [[], ["fetch"], ["nonsense"], ["fetch", "nonsense"]])
 def test_a_wrong_command_line_ends_with_2_and_one_line(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "mmadfer.weights", *arguments], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "mmadfer.weights.store", *arguments], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmadfer import checkpoint, cli, metrics, weights
+from mmadfer import cli, metrics
 from mmadfer.config import WeightsInfo
 from mmadfer.postprocess import softmax
-from train.predictions import Predictions, load_predictions
+from mmadfer.weights import checkpoint, store
+from train.scoring.predictions import Predictions, load_predictions
 
 TEMPERATURES = (0.05, 20.0)
 """A temperature at one of these ends means that the held-out clips do not settle it."""
@@ -114,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
-    path = weights.resolve(arguments.weights)
+    path = store.resolve(arguments.weights)
     model = checkpoint.load_model(path)
     held_out = [load_predictions(name) for name in arguments.predictions]
     for name, predictions in zip(arguments.predictions, held_out, strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmadfer import cli
 from mmadfer.backends import BACKENDS, PRECISIONS
-from train.protocols import LIVE, PROTOCOLS, RULES
+from train.scoring.protocols import LIVE, PROTOCOLS, RULES
 
 PROGRAM = "python -m train.evaluate"
 PARTS = ("test", "validation", "held-out", "train")
@@ -62,9 +62,9 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     _check(arguments)
     from mmadfer.data.prepared import PreparedSet
-    from train import runs
-    from train.evaluation import Evaluation, evaluate
-    from train.output import write
+    from train.runs import candidates as runs
+    from train.scoring.evaluation import Evaluation, evaluate
+    from train.scoring.output import write
 
     prepared = PreparedSet(arguments.prepared)
     if arguments.run:

@@ -12,7 +12,7 @@ from mmadfer import cli
 
 if TYPE_CHECKING:
     from mmadfer.data.prepared import PreparedSet
-    from train.fold import Job
+    from train.loop.fold import Job
 
 PROGRAM = "python -m train.finetune"
 
@@ -58,8 +58,8 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 
 def _finetune(arguments: argparse.Namespace) -> int:
     job = _job(arguments)
-    from train.fold import run_fold
-    from train.parts import fold_parts
+    from train.input.splits import fold_parts
+    from train.loop.fold import run_fold
 
     folds = _folds(job.prepared, arguments.folds)
     for fold in folds:  # a fault of the last fold should not be found after days
@@ -82,11 +82,11 @@ def _finetune(arguments: argparse.Namespace) -> int:
 def _job(arguments: argparse.Namespace) -> Job:
     _require_packages()
     from mmadfer.data.prepared import PreparedSet
-    from train.fold import Job
+    from train.loop.fold import Job
+    from train.loop.processes import OtherProcesses
     from train.overrides import from_assignments
-    from train.processes import OtherProcesses
     from train.recipe import load_recipe
-    from train.start import Start
+    from train.runs.start import Start
 
     for name in ("devices", "nodes"):
         if getattr(arguments, name) < 1:

@@ -14,17 +14,17 @@ from typing import Any
 from tqdm import tqdm
 
 from mmadfer import cli
-from mmadfer.data.files import write_atomically
-from mmadfer.data.json_text import to_json
-from mmadfer.data.listing import Finding, Listing, natural
+from mmadfer.data.adapters.sets import SETS, list_clips
+from mmadfer.data.lists.listing import Finding, Listing, natural
 from mmadfer.data.manifest import Clip, write_manifest
 from mmadfer.data.prepared import INDEX, JPEGS, MANIFEST, MELS, REPORT, PreparedSet, PreparedSettings, shard_path
-from mmadfer.data.sets import SETS, list_clips
 from mmadfer.data.shards import start_set, write_index
-from mmadfer.names import ENCODABLE, printable, shown
-from train.packing import Task
-from train.report import make_report, report_text
-from train.shard_work import RECORDS, Job, Record, Shard, finished, make_shards, record_path, shards
+from mmadfer.files.json_text import to_json
+from mmadfer.files.names import ENCODABLE, printable, shown
+from mmadfer.files.whole import write_atomically
+from train.preparing.packing import Task
+from train.preparing.report import make_report, report_text
+from train.preparing.shard_work import RECORDS, Job, Record, Shard, finished, make_shards, record_path, shards
 
 
 def main(argv: Sequence[str] | None = None) -> int:

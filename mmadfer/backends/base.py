@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mmadfer import probe
 from mmadfer.config import InputSpec, ModelConfig
+from mmadfer.graphs import probe
 from mmadfer.preprocess import frame_inputs
 
 BACKENDS = ("auto", "pytorch", "openvino", "tensorrt")

@@ -10,14 +10,14 @@ import importlib.util
 import logging
 from typing import TYPE_CHECKING
 
-from mmadfer import graph
 from mmadfer.backends.base import BACKENDS, PRECISIONS, Backend
 from mmadfer.backends.device import choose_device
 from mmadfer.backends.proof import Unproven
-from mmadfer.lazy_model import LazyModel
+from mmadfer.graphs import graph
+from mmadfer.weights.lazy import LazyModel
 
 if TYPE_CHECKING:
-    from mmadfer.model import MMADFER
+    from mmadfer.models.mma_dfer import MMADFER
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +65,14 @@ def _load(model: LazyModel, backend: str, device: str, precision: str) -> Backen
     if precision == "int8" and backend != "openvino":
         raise ValueError(f"precision int8 is for the backend openvino on a CPU; {backend} does not have it")
     if backend == "openvino":
-        from mmadfer.backends.openvino import OpenVINOBackend
+        from mmadfer.backends.openvino.backend import OpenVINOBackend
 
         return OpenVINOBackend.of_model(model, device, precision)
     if backend == "tensorrt":
-        from mmadfer.backends.tensorrt import TensorRTBackend
+        from mmadfer.backends.tensorrt.backend import TensorRTBackend
 
         return TensorRTBackend.of_model(model, device, precision)
-    from mmadfer.backends.pytorch import PyTorchBackend
+    from mmadfer.backends.pytorch.backend import PyTorchBackend
 
     return PyTorchBackend.of_model(model, device, precision)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from mmadfer import probe
 from mmadfer.backends.base import Backend
-from mmadfer.probe import Reference
+from mmadfer.graphs import probe
+from mmadfer.graphs.probe import Reference
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Clips of a prepared set as the training and the evaluation load them: decoded frames as bytes, and the log-mel.
 
-What is done to the pixels after decoding is done in batches, on the device: `train.augment`.
+What is done to the pixels after decoding is done in batches, on the device: `train.input.augment`.
 """
 
 from __future__ import annotations

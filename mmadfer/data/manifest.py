@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmadfer.data.files import write_atomically
-from mmadfer.data.json_text import json_lines, to_json
+from mmadfer.files.json_text import json_lines, to_json
+from mmadfer.files.whole import write_atomically
 
 PARTS = ("train", "validation", "test")
 """What a clip may be used for in one fold."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mmadfer.config import MelSpec
-from mmadfer.data.json_text import json_lines, to_json
 from mmadfer.data.manifest import Clip
+from mmadfer.files.json_text import json_lines, to_json
 
 FORMAT = "mmadfer-prepared-1"
 """Version of the folder's layout; a reader refuses one that it does not know."""

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from mmadfer.config import MelSpec
-from mmadfer.data.files import WholeFile, write_atomically
-from mmadfer.data.json_text import to_json
 from mmadfer.data.manifest import Clip
 from mmadfer.data.prepared import (
     INDEX,
@@ -25,6 +23,8 @@ from mmadfer.data.prepared import (
     mel_bytes,
     shard_path,
 )
+from mmadfer.files.json_text import to_json
+from mmadfer.files.whole import WholeFile, write_atomically
 from mmadfer.preprocess import Waveform, spectrogram
 
 

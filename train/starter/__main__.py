@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from mmadfer import cli
 
 if TYPE_CHECKING:
-    from mmadfer.data.starter import Faces, Voice
-    from mmadfer.model import MMADFER
+    from mmadfer.data.adapters.starter import Faces, Voice
+    from mmadfer.models.mma_dfer import MMADFER
     from train.starter.settings import StarterRecipe
 
 WEIGHTS = "starter.safetensors"
@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from mmadfer import checkpoint
-    from mmadfer.data.starter import read_faces, read_voices
+    from mmadfer.data.adapters.starter import read_faces, read_voices
+    from mmadfer.weights import checkpoint
     from train.starter.finish import calibrated_model
     from train.starter.settings import RECIPE, load
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from mmadfer.config import DFEW_LABELS, InputSpec
+from mmadfer.data.adapters.starter import Faces, Voice
 from mmadfer.data.dataset import Item
-from mmadfer.data.starter import Faces, Voice
 from mmadfer.preprocess import spectrogram
 from train.starter.motion import STILL, Motion, clip_of
 from train.starter.sound import Variation, columns_of, silent_input, varied_input

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmadfer import starter
 from mmadfer.config import WeightsInfo
-from mmadfer.data.starter import Faces, Voice
-from mmadfer.model import MMADFER
+from mmadfer.data.adapters.starter import Faces, Voice
+from mmadfer.models.mma_dfer import MMADFER
+from mmadfer.weights import starter
 from train.calibrate import calibrated
 from train.starter.scores import CONDITIONS, LIVE_CONDITIONS, clips_of, score
 

@@ -10,10 +10,10 @@ import torch
 
 from mmadfer import metrics
 from mmadfer.config import InputSpec
-from mmadfer.data.starter import RATE, Faces, Voice
+from mmadfer.data.adapters.starter import RATE, Faces, Voice
 from mmadfer.postprocess import softmax
-from train import augment
-from train.batches import Batches
+from train.input import augment
+from train.input.batches import Batches
 from train.starter.clips import StarterClips
 from train.starter.motion import LIVE, MILD
 

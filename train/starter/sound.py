@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from mmadfer.config import InputSpec
-from mmadfer.data.starter import Voice
-from mmadfer.logmel import log_mel
+from mmadfer.data.adapters.starter import Voice
+from mmadfer.sound.logmel import log_mel
 
 FLOOR = float(np.log(np.finfo(np.float32).eps))
 """Log-mel of digital silence: Kaldi's energies are at least the smallest step of a float."""

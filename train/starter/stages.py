@@ -11,12 +11,12 @@ import torch
 
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.data.dataset import Item
-from mmadfer.model import MMADFER, untrained_model
-from train.batches import Batches
-from train.callbacks import CHECKPOINT, FiniteGuard, History, LastCheckpoint
-from train.engine import make_trainer
-from train.loaders import TrainSampler
-from train.module import FineTuning
+from mmadfer.models.mma_dfer import MMADFER, untrained_model
+from train.input.batches import Batches
+from train.input.loaders import TrainSampler
+from train.loop.callbacks import CHECKPOINT, FiniteGuard, History, LastCheckpoint
+from train.loop.module import FineTuning
+from train.loop.trainer import make_trainer
 from train.recipe import Recipe
 from train.starter.clips import StarterClips
 

@@ -1,0 +1,255 @@
+"""The routes beside Gradio's own: the page's files, what runs here in a few words, and the WebSocket of a session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from demo.server.admission import Admission, shown
+from demo.server.card import card_routes
+from demo.session.intake import Frame, Sound
+from demo.session.outbox import Outbox
+from demo.session.protocol import (
+    Close,
+    ProtocolError,
+    SoundMessage,
+    TextMessage,
+    VersionError,
+    parse_binary,
+    parse_text,
+)
+from demo.session.session import Session
+from demo.session.worker import Worker
+from mmadfer.weights import starter
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+log = logging.getLogger(__name__)
+
+PAGE = Path(__file__).parent / "page"
+HELLO_TIMEOUT = 10.0
+"""Time a page has to say hello before its place goes to another, s."""
+
+
+class PageFiles(StaticFiles):
+    """Static files that a browser asks about each time, so that an update is never half seen."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the file, with the header that makes browsers ask whether it has changed."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+class LiveServer:
+    """The sessions of this process, and the routes that lead to them."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        source: str = "browser",
+        max_sessions: int = 4,
+        smoothing: float = 0.0,
+        allow_origins: Sequence[str] = (),
+    ) -> None:
+        """Args: source: "browser", "local" or "clip". max_sessions: pages at once. smoothing: time constant, s.
+
+        allow_origins: further hosts whose pages may connect. Raises ValueError for one that is none.
+        """
+        self.worker = worker
+        self.source = source
+        self.max_sessions = max_sessions
+        self.smoothing = smoothing
+        self.admission = Admission(source, allow_origins)
+        self.share_url: str | None = None
+        self.sessions: list[Session] = []
+        self.shared: Session | None = None
+        """The one session that all pages watch, where the source is on the server's side."""
+        self._connections = 0
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes, to be put before Gradio's own."""
+        return [
+            Route("/live/info", self.info),
+            Route("/live/ticket", self.ticket, methods=["POST"]),
+            WebSocketRoute("/live/ws", self.connect),
+            Route("/live/ws", not_upgraded),
+            Mount("/live/page", PageFiles(directory=PAGE)),
+            *card_routes(),
+        ]
+
+    async def info(self, request: Request) -> JSONResponse:
+        """Say what runs here; the page shows it before it asks for a camera."""
+        return JSONResponse({"source": self.source, "maxSessions": self.max_sessions, **self._model_info()})
+
+    async def ticket(self, request: Request) -> JSONResponse:
+        """Give a page whose browser vouches for it what opens the socket, where the proxy before it says too little."""
+        ticket = self.admission.ticket(request.headers)
+        return JSONResponse({"ticket": ticket}, status_code=403 if ticket is None else 200)
+
+    async def connect(self, websocket: WebSocket) -> None:
+        """Serve one page from its hello to its end; one that may not connect is told why, and nothing else."""
+        refusal = self.admission.refusal(websocket.headers, websocket.query_params.get("ticket"), self.share_url)
+        await websocket.accept()
+        if refusal is not None:
+            log.warning("refused a page of %s: %s", shown(websocket.headers.get("origin", "?")), refusal.words)
+            await _send_away(websocket, "refused", refusal.words, Close.POLICY, reason=refusal.reason)
+            return
+        if self._connections >= self.max_sessions:
+            message = f"This server already serves {self.max_sessions} pages, as many as it may."
+            await _send_away(websocket, "full", message)
+            return
+        self._connections += 1
+        try:
+            await self._serve(websocket)
+        except (WebSocketDisconnect, ConnectionError):
+            log.debug("a page has gone")
+        finally:
+            self._connections -= 1
+
+    def stop(self) -> None:
+        """End every session."""
+        for session in [*self.sessions]:
+            session.stop()
+            self.worker.remove(session)
+        for session in [*self.sessions]:
+            session.intake.join(2.0)
+
+    def open_session(self, preview: bool = False) -> Session:
+        """Start a session; the model must be loaded."""
+        assert self.worker.recognizer is not None
+        session = Session(self.worker.recognizer.spec, self.smoothing, preview)
+        self.sessions.append(session)
+        self.worker.add(session)
+        return session
+
+    def close_session(self, session: Session) -> None:
+        """End a session; returns at once."""
+        session.stop()
+        self.worker.remove(session)
+        self.sessions.remove(session)
+
+    async def _serve(self, websocket: WebSocket) -> None:
+        try:
+            hello = await asyncio.wait_for(_receive(websocket), HELLO_TIMEOUT)
+            if not isinstance(hello, TextMessage) or hello.type != "hello":
+                raise ProtocolError("the first message must be the hello", Close.POLICY)
+        except ProtocolError as error:
+            kind = "refused" if isinstance(error, VersionError) else "error"
+            await _send_away(websocket, kind, str(error), error.code)
+            return
+        except asyncio.TimeoutError:
+            await _send_away(websocket, "error", f"no hello came within {HELLO_TIMEOUT:.0f} s", Close.POLICY)
+            return
+        if self.worker.recognizer is None or (self.source != "browser" and self.shared is None):
+            kind = "failed" if self.worker.error else "loading"
+            await _send_away(websocket, kind, str(self.worker.error or "The model is still loading."))
+            return
+        outbox = Outbox(asyncio.get_running_loop())
+        outbox.put({"type": "welcome", **self._model_info()})
+        sender = asyncio.create_task(outbox.drain(websocket))
+        try:
+            await (self._watch if self.source != "browser" else self._take_in)(websocket, outbox, hello)
+        finally:
+            outbox.close()
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                await sender
+
+    async def _take_in(self, websocket: WebSocket, outbox: Outbox, hello: TextMessage) -> None:
+        session = self.open_session()
+        session.time_origin = hello.time_origin
+        session.add(outbox)
+        try:
+            await _receive_into(session, websocket)
+        except ProtocolError as error:
+            outbox.hang_up(error.code, str(error))
+            await _until_gone(websocket)
+        finally:
+            self.close_session(session)
+
+    async def _watch(self, websocket: WebSocket, outbox: Outbox, hello: TextMessage) -> None:
+        assert self.shared is not None
+        shared = self.shared
+        shared.add(outbox)
+        try:
+            await _until_gone(websocket)
+        finally:
+            shared.remove(outbox)
+
+    def _model_info(self) -> dict[str, Any]:
+        recognizer = self.worker.recognizer
+        if recognizer is None:
+            return {"model": "failed" if self.worker.error else "loading", "error": str(self.worker.error or "")}
+        spec = recognizer.spec
+        return {
+            "model": "ready",
+            "labels": spec.labels,
+            "windowSeconds": spec.window_seconds,
+            "sampleRate": spec.sample_rate,
+            "melBins": spec.mel.bins,
+            "columnsPerSecond": round(1 / spec.mel.frame_shift),
+            "trained": recognizer.info.trained,
+            "starter": recognizer.info.name == starter.NAME,
+            "description": recognizer.describe(),
+            "exact": self.worker.exact,
+        }
+
+
+async def not_upgraded(request: Request) -> PlainTextResponse:
+    """Answer a WebSocket's handshake that came without its upgrade: a proxy on the way has dropped it."""
+    words = 'This address takes WebSockets only. A proxy must pass on the headers Upgrade and "Connection: upgrade".\n'
+    return PlainTextResponse(words, 426, {"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
+async def _receive(websocket: WebSocket) -> Any:
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    if message.get("bytes") is not None:
+        return parse_binary(message["bytes"])
+    return parse_text(message["text"])
+
+
+async def _receive_into(session: Session, websocket: WebSocket) -> None:
+    """Drop what comes into the session's intake and go on; nothing is waited for but the next message."""
+    sample_rate = 0
+    while True:
+        message = await _receive(websocket)
+        if isinstance(message, TextMessage):
+            if message.type == "sound":
+                sample_rate = message.sample_rate
+                session.intake.announce_sound()
+        elif isinstance(message, SoundMessage):
+            if not sample_rate:
+                raise ProtocolError("the sample rate must be told before the first sound", Close.POLICY)
+            samples = message.samples.astype(np.float32)[np.newaxis] / 32768.0
+            session.intake.offer_sound(Sound(message.index, message.time, samples, sample_rate))
+        else:
+            session.intake.offer_frame(Frame(message.sequence, message.time, message.jpeg))
+
+
+async def _until_gone(websocket: WebSocket) -> None:
+    """Read and forget, so that the end of the connection is noticed."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        await asyncio.sleep(0)
+
+
+async def _send_away(
+    websocket: WebSocket, kind: str, message: str, code: Close = Close.TRY_LATER, **further: str
+) -> None:
+    with contextlib.suppress(WebSocketDisconnect, ConnectionError, RuntimeError):
+        await websocket.send_json({"type": kind, "message": message, "code": int(code), **further})
+        await websocket.close(code, kind)

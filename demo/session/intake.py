@@ -1,0 +1,204 @@
+"""One thread per session that turns what arrives into a window: decode, find the face, crop, log-mel.
+
+The receive loop only drops things here and goes on: a frame into a slot, where a newer one replaces it (newest wins),
+and sound into a queue, from which nothing is ever dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from demo.session.protocol import Close, ProtocolError
+from demo.session.rate import RateMeter
+
+if TYPE_CHECKING:
+    from mmadfer.stream.window import AVWindow
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING_SECONDS = 30.0
+"""Sound that may wait for the thread; a page that is further ahead does not send in real time."""
+MAX_JUMP_SECONDS = 60.0
+"""Largest jump of the running sample index that is taken as lost sound."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame on its way in: ``image`` is a JPEG or RGB uint8 (height, width, 3); ``time`` in s."""
+
+    sequence: int
+    time: float
+    image: bytes | npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A block of sound on its way in: float32 (channels, n) in [-1, 1]; ``time`` of its first sample in s."""
+
+    index: int
+    time: float
+    samples: npt.NDArray[np.float32]
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class SeenFrame:
+    """A frame after intake. ``box`` is (x, y, width, height) as shares of the frame's size, and the tilt in degrees."""
+
+    frame: Frame
+    rgb: npt.NDArray[np.uint8]
+    box: tuple[float, float, float, float, float] | None
+
+
+class IntakeListener(Protocol):
+    """Who is told, on the intake's thread, what came in."""
+
+    def make_window(self) -> AVWindow:
+        """Return the rings that this thread fills and closes."""
+        ...
+
+    def on_frame(self, seen: SeenFrame) -> None:
+        """Take a frame that is in the window."""
+        ...
+
+    def on_sound(self, sound: Sound) -> None:
+        """Take a block of sound that is in the window."""
+        ...
+
+    def on_error(self, error: ProtocolError) -> None:
+        """Learn that the thread has ended because of what came in."""
+        ...
+
+
+class Intake:
+    """The thread, its frame slot and its sound queue."""
+
+    def __init__(self, listener: IntakeListener, name: str) -> None:
+        self._listener = listener
+        self._condition = threading.Condition()
+        self._frame: Frame | None = None
+        self._sounds: deque[Sound] = deque()
+        self._sound_ahead = 0.0
+        self._newest_sequence = -1
+        self._next_index: int | None = None
+        self._announced = False
+        self._stopped = False
+        self.window: AVWindow | None = None
+        self.frames = 0
+        self.frames_replaced = 0
+        self.sound_seconds = 0.0
+        self.index_gaps = 0
+        self.frame_rate = RateMeter()
+        self._thread = threading.Thread(target=self._run, name=f"intake-{name}", daemon=True)
+        self._thread.start()
+
+    def offer_frame(self, frame: Frame) -> None:
+        """Take a frame unless a newer one came before it; `toBlob` in the browser can overtake itself."""
+        with self._condition:
+            if frame.sequence <= self._newest_sequence:
+                return
+            self._newest_sequence = frame.sequence
+            self.frames_replaced += self._frame is not None
+            self._frame = frame
+            self._condition.notify()
+
+    def announce_sound(self) -> None:
+        """Let the next block count anew: the source has opened a microphone, perhaps another one."""
+        with self._condition:
+            self._announced = True
+
+    def offer_sound(self, sound: Sound) -> None:
+        """Queue a block of sound. Raises ProtocolError where it is far ahead of real time or its index jumps far."""
+        count = sound.samples.shape[1]
+        with self._condition:
+            if self._next_index is not None and sound.index != self._next_index:
+                self._check_jump(sound.index - self._next_index, sound.sample_rate)
+            self._announced = False
+            self._next_index = sound.index + count
+            self._sound_ahead += count / sound.sample_rate
+            if self._sound_ahead > MAX_WAITING_SECONDS:
+                raise ProtocolError(f"sound came {MAX_WAITING_SECONDS:.0f} s ahead of real time", Close.POLICY)
+            self._sounds.append(sound)
+            self._condition.notify()
+
+    def stop(self) -> None:
+        """Let the thread end and free the window; returns at once."""
+        with self._condition:
+            self._stopped = True
+            self._frame = None
+            self._sounds.clear()
+            self._condition.notify()
+
+    def join(self, timeout: float) -> None:
+        """Wait until the thread has ended, at most ``timeout`` s."""
+        self._thread.join(timeout)
+
+    def _check_jump(self, jump: int, sample_rate: int) -> None:
+        self.index_gaps += 1
+        if not self._announced and abs(jump) > MAX_JUMP_SECONDS * sample_rate:
+            raise ProtocolError(f"the sample index jumped by {jump}, more than {MAX_JUMP_SECONDS:.0f} s", Close.POLICY)
+
+    def _run(self) -> None:
+        # Blocks of sound are too small to share among threads: waiting for each other takes longer than the work. The
+        # setting holds for the calling thread, and for threads that start later and set nothing themselves.
+        torch.set_num_threads(1)
+        # The detector is loaded here and not in the receive loop, which must go on meanwhile.
+        window = self._listener.make_window()
+        self.window = window
+        try:
+            while True:
+                with self._condition:
+                    self._condition.wait_for(lambda: self._stopped or self._frame is not None or self._sounds)
+                    if self._stopped:
+                        return
+                    sounds, self._sounds = self._sounds, deque()
+                    frame, self._frame = self._frame, None
+                    self._sound_ahead = 0.0
+                for sound in sounds:
+                    self._take_sound(window, sound)
+                if frame is not None:
+                    self._take_frame(window, frame)
+        except ProtocolError as error:
+            self._listener.on_error(error)
+        except (ValueError, cv2.error) as error:
+            self._listener.on_error(ProtocolError(f"a frame or a block of sound was refused: {error}"))
+        except (ImportError, OSError, RuntimeError) as error:
+            # A library that the face detector needs is missing, or it has failed inside: no frame is at fault.
+            log.exception("the intake has failed")
+            self._listener.on_error(ProtocolError(f"The server cannot look for faces: {error}", Close.BROKEN))
+        finally:
+            window.close()
+
+    def _take_sound(self, window: AVWindow, sound: Sound) -> None:
+        window.push_audio(sound.samples, sound.sample_rate, time=sound.time, sample_index=sound.index)
+        self.sound_seconds += sound.samples.shape[1] / sound.sample_rate
+        self._listener.on_sound(sound)
+
+    def _take_frame(self, window: AVWindow, frame: Frame) -> None:
+        rgb = decode(frame.image) if isinstance(frame.image, bytes) else frame.image
+        face = window.push_frame(frame.time, rgb)
+        self.frames += 1
+        self.frame_rate.tick()
+        height, width = rgb.shape[:2]
+        box = None
+        if face is not None:
+            b = face.box
+            box = (b.x / width, b.y / height, b.width / width, b.height / height, b.angle)
+        self._listener.on_frame(SeenFrame(frame, rgb, box))
+
+
+def decode(jpeg: bytes) -> npt.NDArray[np.uint8]:
+    """Return a JPEG's pixels, RGB (height, width, 3). Raises ProtocolError where it cannot be decoded."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ProtocolError(f"a frame of {len(jpeg)} bytes could not be decoded as JPEG")
+    return image.astype(np.uint8, copy=False)

@@ -1,5 +1,0 @@
-"""MMA-DFER, one concept a file: encoder, prompts, fusion, temporal, and the whole."""
-
-from mmadfer.model.mma_dfer import MMADFER, untrained_model
-
-__all__ = ["MMADFER", "untrained_model"]

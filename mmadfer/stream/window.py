@@ -1,0 +1,225 @@
+"""The live window: camera frames and sound go in as they come, the last W seconds come out as the model wants them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmadfer.config import InputSpec
+from mmadfer.faces.tracker import FaceTracker, TrackedFace, crop
+from mmadfer.media.media_file import AudioChunk, VideoFrame
+from mmadfer.postprocess import Box, State
+from mmadfer.preprocess import check_rgb, frame_indices
+from mmadfer.sound.audio_buffer import AudioBuffer
+from mmadfer.sound.loudness import channel_of, is_silent, levels
+from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
+
+__all__ = ["AVWindow", "AudioBuffer", "FrameBuffer", "Window"]
+
+_SOUND_WAIT = 0.25
+"""Sound may arrive so much later than the frame of its time, s; beyond that, windows go on without it."""
+_VIDEO_STALL = 1.0
+"""Where no frame has come for so long while sound goes on, the window follows the sound, s."""
+_FULL_SLACK = 0.1
+"""A stream that began so little after the window's start fills it, s: clips end one frame before their duration."""
+_HISTORY = 2.0
+"""Kept beyond the window, s, so that an earlier end can be asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The last W seconds of one stream, sampled for the model, and what is known to be missing in them."""
+
+    end: float
+    """s on the source's clock; frames and sound are of (end - W, end]."""
+    start: float
+    """end - W, s."""
+    crops: list[np.ndarray]
+    """``spec.num_frames`` face crops `(S, S, 3)` uint8, by the test-time rule over the frames with a face, or []."""
+    frame_times: list[float]
+    """Times of ``crops``, s."""
+    waveform: np.ndarray | None
+    """`(channels, n)` float32 at the source's own rate; None where no sound has come."""
+    sample_rate: int
+    """Hz; 0 where no sound has come."""
+    face: Box | None
+    """Crop box in the newest frame, px; None where it shows no face."""
+    states: tuple[State, ...]
+    face_lost_s: float
+    """Time since a face was last seen, s; 0 while one is."""
+    version: int
+    """Grows with whatever is pushed: two windows of one version are equal."""
+
+
+class AVWindow:
+    """The newest W seconds of one camera and one microphone. Bounded, thread-safe, and one connection's own.
+
+    Which moment a window ends at, where it is not asked for: the newest frame. If its sound is not there yet, the
+    newest frame whose sound is, but at most 0.25 s back; sound later than that is not waited for, and the window ends
+    early in its sound. So what a window holds depends on time stamps, not on which of both arrived first. Without
+    frames for 1 s it ends at the newest sound.
+    """
+
+    def __init__(self, spec: InputSpec, tracker: FaceTracker | None = None) -> None:
+        """Args: spec: window length and crops. tracker: made with the first frame where None; closed by `close`."""
+        self.spec = spec
+        self._tracker = tracker
+        # A window after a hole as long as itself holds little, and has to fill again.
+        self._frames = FrameBuffer(spec.window_seconds + _HISTORY, longest_hole=spec.window_seconds)
+        self._sound = AudioBuffer(spec.window_seconds + _HISTORY, longest_hole=spec.window_seconds)
+        self._intake = threading.Lock()  # held while a face is looked for; never taken inside the other
+        self._lock = threading.Lock()  # held for moments only
+        self._closed = False
+        self._version = 0
+        self.frames_in = 0
+        """Frames that came, those left out as too late or too soon included."""
+
+    @property
+    def audio_seconds(self) -> float:
+        """Sound that came, s; without the zeros that stand in for gaps."""
+        return self._sound.received
+
+    @property
+    def gaps(self) -> int:
+        """Holes in the sound so far: samples that did not come or were no numbers."""
+        return self._sound.gaps
+
+    def push_frame(self, time: float, rgb: np.ndarray) -> TrackedFace | None:
+        """Take a frame; find the face and keep only its crop. Return the face, or None where there is none.
+
+        A frame not later than the newest is left out, and so is all that comes after `close`: None as well.
+
+        Args:
+            time: when the frame was taken, s on the clock of the sound's time stamps.
+            rgb: `(height, width, 3)` uint8; not kept.
+
+        Raises ValueError on a malformed frame or time.
+        """
+        check_rgb(rgb)
+        with self._intake:
+            if self._closed:
+                return None
+            with self._lock:
+                self.frames_in += 1
+                accepted = self._frames.accepts(time)
+            if not accepted:
+                return None
+            if self._tracker is None:
+                self._tracker = FaceTracker(self.spec)
+            face = self._tracker.update(rgb, time)
+            picture = None if face is None else crop(rgb, face.box, self.spec.image_size)
+            with self._lock:
+                self._frames.push(CropFrame(time, picture, None if face is None else face.box))
+                self._version += 1
+            return face
+
+    def push_audio(
+        self,
+        waveform: np.ndarray,
+        sample_rate: int,
+        time: float | None = None,
+        sample_index: int | None = None,
+    ) -> None:
+        """Take a piece of sound of any length; arguments as for `AudioBuffer.push`. After `close` it is left out.
+
+        Raises ValueError on a malformed chunk.
+        """
+        with self._lock:
+            if not self._closed:
+                self._sound.push(waveform, sample_rate, time, sample_index)
+                self._version += 1
+
+    def push(self, item: VideoFrame | AudioChunk) -> TrackedFace | None:
+        """Take what `MediaFile.packets` yields; return as `push_frame` does, and None for sound."""
+        if isinstance(item, VideoFrame):
+            return self.push_frame(item.time, item.rgb)
+        self.push_audio(item.waveform, item.sample_rate, item.time)
+        return None
+
+    def window(self, end: float | None = None) -> Window:
+        """Return the W seconds before ``end`` (s; the newest moment where None). Cheap: only the sound is copied.
+
+        Where nothing has come yet, the window is empty and its states say so.
+        """
+        with self._lock:
+            end = self._newest() if end is None else end
+            seconds = self.spec.window_seconds
+            frames = self._frames.until(end, seconds)
+            waveform, gap = self._sound.span(end, seconds)
+            starts = [s for s in (self._frames.start_time, self._sound.start_time) if s is not None]
+            face_time, sound_end = self._frames.face_time, self._sound.end_time
+            sample_rate, version = self._sound.sample_rate, self._version
+        with_face = [frame for frame in frames if frame.crop is not None]
+        lost = end - max((f.time for f in with_face), default=_earlier(face_time, end, starts))
+        face = frames[-1].box if frames and end - frames[-1].time <= _VIDEO_STALL else None
+        states = [State.WINDOW_FILLING] if not starts or end - seconds < max(starts) - _FULL_SLACK else []
+        states += _face_states(bool(with_face), face)
+        late = sound_end is not None and end - sound_end > _SOUND_WAIT
+        states += _sound_states(waveform, sample_rate, gap or late)
+        picked = [with_face[i] for i in frame_indices(len(with_face), self.spec.num_frames)] if with_face else []
+        return Window(
+            end=end,
+            start=end - seconds,
+            crops=[frame.crop for frame in picked if frame.crop is not None],
+            frame_times=[frame.time for frame in picked],
+            waveform=waveform,
+            sample_rate=sample_rate,
+            face=face,
+            states=tuple(states),
+            face_lost_s=0.0 if face is not None else max(0.0, lost),
+            version=version,
+        )
+
+    def reset(self) -> None:
+        """Forget everything pushed; counters too."""
+        with self._intake, self._lock:
+            self._frames.reset()
+            self._sound.reset()
+            self.frames_in = 0
+            self._version += 1
+            if self._tracker is not None:
+                self._tracker.reset()
+
+    def close(self) -> None:
+        """Free the face detector and the rings' memory; what is pushed later is left out."""
+        with self._intake, self._lock:
+            if not self._closed:
+                self._closed = True
+                self._frames.reset()
+                self._sound.reset()
+                if self._tracker is not None:
+                    self._tracker.close()
+
+    def _newest(self) -> float:
+        """Return the default end of a window, s; see the class."""
+        seen, heard = self._frames.end_time, self._sound.end_time
+        if seen is None or heard is None:
+            return seen if seen is not None else heard if heard is not None else 0.0
+        if heard - seen > _VIDEO_STALL:
+            return heard
+        if not 0 < seen - heard <= _SOUND_WAIT:
+            return seen
+        return next((f.time for f in reversed(self._frames.until(heard)) if seen - f.time <= _SOUND_WAIT), seen)
+
+
+def _earlier(face_time: float | None, end: float, starts: list[float]) -> float:
+    """Return since when no face has been seen where the window holds none, s."""
+    if face_time is not None and face_time <= end:
+        return face_time
+    return min(starts, default=end)
+
+
+def _face_states(any_face: bool, newest: Box | None) -> list[State]:
+    if not any_face:
+        return [State.NO_FACE]
+    return [State.FACE_LOST] if newest is None else []
+
+
+def _sound_states(waveform: np.ndarray | None, sample_rate: int, gap: bool) -> list[State]:
+    if waveform is None:
+        return [State.NO_SOUND]
+    found = levels(waveform, sample_rate)
+    states = [State.SILENCE] if is_silent(found) else [State.OTHER_CHANNEL] if channel_of(found) else []
+    return [*states, State.SOUND_GAP] if gap else states
