@@ -21,7 +21,6 @@ from unittest import mock
 
 import numpy as np
 import torch
-from mmadfer.graphs.cache import graphs_of
 
 from benchmarks.support.machine import in_words, machine, say, write_json
 from export.int8 import calibrate
@@ -31,6 +30,7 @@ from mmadfer.backends.openvino.backend import OpenVINOBackend
 from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
 from mmadfer.data.adapters.starter import RATE, Faces, Voice, read_faces, read_voices
+from mmadfer.graphs.cache import graphs_of
 from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.postprocess import softmax
 from mmadfer.preprocess import model_inputs

@@ -53,7 +53,7 @@ class App:
         self.server = LiveServer(self.worker, kind, max_sessions, smoothing, allow_origins)
 
     def launch(self, host: str = "127.0.0.1", port: int | None = None, share: bool = False, root_path: str = "") -> str:
-        """Start to load the model, serve the page, and return its address; root_path: as in `demo.server.panel.launch`."""
+        """Start to load the model, serve the page, and return its address; root_path: see `panel.launch`."""
         if self._source_name not in ("browser", "local"):
             open_source(self._source_name).close()  # an unreadable file should be told before anything starts
         self.worker.start()

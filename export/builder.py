@@ -12,7 +12,7 @@ from typing import Any
 
 from mmadfer.backends.tensorrt.engine import PARTS, PRODUCTS, EngineFolder, EngineKey, peek
 from mmadfer.backends.tensorrt.products import RTX_GPUS, gpu_capability, load_product, logger_of
-from mmadfer.files.whole import put
+from mmadfer.files.whole import put_folder
 from mmadfer.graphs import graph
 
 RTX_CAPABILITIES = ("8.0", "8.6", "8.9", "12.0")
@@ -106,7 +106,7 @@ def build(
             raise ValueError("the build was stopped")
         shutil.copyfile(graphs.probe, target.probe)
         target.describe()
-        put(target.path, folder)
+        put_folder(target.path, folder)
     return peek(folder)
 
 

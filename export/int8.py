@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmadfer.graphs.cache import graphs_of
 
 from mmadfer import cli
 from mmadfer.backends import Backend
@@ -21,6 +20,7 @@ from mmadfer.backends.openvino import int8
 from mmadfer.backends.openvino.backend import OpenVINOBackend
 from mmadfer.backends.openvino.core import openvino_core
 from mmadfer.config import InputSpec
+from mmadfer.graphs.cache import graphs_of
 from mmadfer.graphs.graph import ENCODER_INPUTS, GraphFolder
 from mmadfer.media import media_file
 from mmadfer.preprocess import frame_inputs, sound_input

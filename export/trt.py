@@ -9,8 +9,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmadfer.backends.tensorrt.cache import engine_folder
-from mmadfer.graphs.cache import graphs_of
 from tqdm import tqdm
 
 from export import builder
@@ -21,7 +19,9 @@ from mmadfer.backends.proof import Unproven
 from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.backends.tensorrt import engine
 from mmadfer.backends.tensorrt.backend import TensorRTBackend
+from mmadfer.backends.tensorrt.cache import engine_folder
 from mmadfer.backends.tensorrt.engine import PRODUCTS, EngineFolder, EngineKey
+from mmadfer.graphs.cache import graphs_of
 from mmadfer.graphs.graph import GraphFolder
 from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.weights import store

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmadfer import preprocess
     from mmadfer.config import InputSpec, ModelConfig
-    from mmadfer.postprocess import Prediction
     from mmadfer.recognizer import EmotionRecognizer
+    from mmadfer.types import Prediction
     from mmadfer.weights.checkpoint import load_model, load_pretrained, save_model
 
 __all__ = [
@@ -30,10 +30,10 @@ _HOME = {
     "EmotionRecognizer": "recognizer",
     "InputSpec": "config",
     "ModelConfig": "config",
-    "Prediction": "postprocess",
-    "load_model": "checkpoint",
-    "load_pretrained": "checkpoint",
-    "save_model": "checkpoint",
+    "Prediction": "types",
+    "load_model": "weights.checkpoint",
+    "load_pretrained": "weights.checkpoint",
+    "save_model": "weights.checkpoint",
 }
 
 

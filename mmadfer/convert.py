@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from mmadfer import cli
+from mmadfer.files import checksums
 from mmadfer.weights import checkpoint
 
 
@@ -28,7 +29,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     spec = model.spec
     sys.stdout.write(
         f"{path}: {len(spec.labels)} classes ({', '.join(spec.labels)}), {spec.image_size} px, "
-        f"{spec.sample_rate} Hz, SHA-256 {checkpoint.sha256(path)}\n"
+        f"{spec.sample_rate} Hz, SHA-256 {checksums.sha256(path)}\n"
     )
     return 0
 

@@ -18,10 +18,10 @@ from mmadfer.files.names import printable, shown
 from mmadfer.files.told import warnings_about
 from mmadfer.files.trouble import FILE_TROUBLE, file_sentence
 from mmadfer.outputs.csv_file import CsvTable, check_place, open_place
-from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer, check_hop
 from mmadfer.scoring import crash_guard
 from mmadfer.scoring.input_files import Clip, Found, find_clips, find_files
+from mmadfer.types import Prediction
 from mmadfer.weights import catalogue, store
 
 _PROG = "python -m mmadfer.predict"

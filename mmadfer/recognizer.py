@@ -14,9 +14,10 @@ import numpy as np
 from mmadfer.backends import Backend, load_backend
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.media import media_file
-from mmadfer.postprocess import Prediction, State, probabilities, trusted
+from mmadfer.postprocess import probabilities, trusted
 from mmadfer.stream.step import StreamingStep
 from mmadfer.stream.window import AVWindow, Window
+from mmadfer.types import Prediction, State
 from mmadfer.weights.lazy import LazyModel
 
 if TYPE_CHECKING:

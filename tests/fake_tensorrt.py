@@ -15,7 +15,8 @@ from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.backends.tensorrt import backend as tensorrt_backend
 from mmadfer.backends.tensorrt import products
 from mmadfer.backends.tensorrt.engine import PARTS, EngineFolder, EngineKey
-from mmadfer.graphs import graph, probe
+from mmadfer.graphs import probe
+from mmadfer.models.fingerprint import fingerprint
 
 VERSION = "1.7.9"
 
@@ -89,7 +90,7 @@ def fake_product(monkeypatch, model, name="tensorrt_rtx", version=VERSION):
 def engine_folder(model, path, product="tensorrt_rtx", version=VERSION, capabilities=("8.6", "8.9"), precision="fp16"):
     """Write the folder of an engine of ``model`` for the fake product."""
     path.mkdir(parents=True)
-    key = EngineKey(product, version, capabilities, graph.fingerprint(model), precision)
+    key = EngineKey(product, version, capabilities, fingerprint(model), precision)
     folder = EngineFolder(path, key, model.spec, model.config, model.info)
     for part in PARTS:
         folder.file(part).write_bytes(f"{part} {precision}".encode())

@@ -12,8 +12,9 @@ import av
 import numpy as np
 
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.postprocess import Prediction, State, probabilities, trusted
+from mmadfer.postprocess import probabilities, trusted
 from mmadfer.stream.window import Window
+from mmadfer.types import Prediction, State
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

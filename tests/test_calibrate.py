@@ -10,6 +10,7 @@ from test_model import TINY
 import mmadfer
 from mmadfer import metrics
 from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.files.checksums import sha256
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.postprocess import softmax
 from train import calibrate
@@ -158,7 +159,7 @@ def test_the_command_stores_what_the_recogniser_applies(weights, tmp_path, capsy
     ],
 )
 def test_predictions_that_do_not_serve_are_refused(weights, tmp_path, capsys, changes, message):
-    path = predictions(tmp_path / "p.npz", mmadfer.weights.checkpoint.sha256(weights), **changes)
+    path = predictions(tmp_path / "p.npz", sha256(weights), **changes)
     out = tmp_path / "out.safetensors"
     command = [str(path), "--weights", str(weights), "--out", str(out)]
     assert calibrate.main(command) == 2

@@ -15,6 +15,7 @@ from test_model import TINY
 import mmadfer
 from mmadfer import convert
 from mmadfer.config import MAFW_LABELS, InputSpec, ModelConfig, WeightsInfo
+from mmadfer.files import checksums
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.weights import checkpoint, official
 
@@ -68,7 +69,7 @@ def test_official_file_loads_without_running_its_code(official_file):
 def test_convert_keeps_every_value_and_the_spec(official_file, tmp_path, capsys):
     out = tmp_path / "mafw.safetensors"
     assert convert.main([str(official_file), str(out), "--name", "MAFW fold 1"]) == 0
-    assert checkpoint.sha256(out) in capsys.readouterr().out
+    assert checksums.sha256(out) in capsys.readouterr().out
     before, after = mmadfer.load_model(official_file), mmadfer.load_model(out)
     assert after.spec == before.spec
     assert after.config == before.config

@@ -13,7 +13,7 @@ from mmadfer import EmotionRecognizer
 from mmadfer.data.manifest import Clip
 from mmadfer.data.prepared import PreparedClip, PreparedSet, PreparedSettings
 from mmadfer.data.shards import PackedClip, start_set, whole_log_mel, write_index, write_shard
-from mmadfer.postprocess import Prediction, State
+from mmadfer.types import Prediction, State
 from train.scoring.live_protocol import WindowMean
 from train.scoring.predictions import load_predictions
 

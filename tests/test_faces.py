@@ -13,7 +13,7 @@ from mmadfer.faces.detector import FULL_RANGE, SHORT_RANGE, Detection, FaceDetec
 from mmadfer.faces.one_euro import OneEuroFilter, OneEuroSpec
 from mmadfer.faces.tracker import FaceTracker, TrackerSpec
 from mmadfer.media.media_file import open_media
-from mmadfer.postprocess import Box
+from mmadfer.types import Box
 
 SPEC = InputSpec(image_size=112)
 UPRIGHT = InputSpec(image_size=112, level_eyes=False)

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 import torch
-from mmadfer.graphs.cache import graphs_of
 from test_recognizer import small_model
 from test_step import backend
 
@@ -20,6 +19,8 @@ from mmadfer.backends.openvino.core import openvino_core
 from mmadfer.backends.openvino.faces_graph import without_sound
 from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.graphs import graph
+from mmadfer.graphs.cache import graphs_of
+from mmadfer.models.fingerprint import fingerprint
 from mmadfer.weights.lazy import LazyModel
 
 
@@ -98,13 +99,13 @@ def test_graphs_carry_what_they_are(graphs):
     assert found == graphs
     assert found.spec == stressed_model().spec
     assert found.info.name == "small"
-    assert found.fingerprint == graph.fingerprint(stressed_model())
+    assert found.fingerprint == fingerprint(stressed_model())
     other = stressed_model()
     other.classifier.bias.data[0] += 1
-    assert graph.fingerprint(other) != found.fingerprint
+    assert fingerprint(other) != found.fingerprint
     other = stressed_model()
     other.info = dataclasses.replace(other.info, temperature=9.0)
-    assert graph.fingerprint(other) != found.fingerprint
+    assert fingerprint(other) != found.fingerprint
 
 
 def test_graphs_that_are_damaged_or_do_not_belong_together_are_refused(graphs, tmp_path):

@@ -14,9 +14,9 @@ from demo.sources.sources import ClipSource
 from mmadfer import EmotionRecognizer
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import VideoFrame, open_media
-from mmadfer.postprocess import State
 from mmadfer.recognizer import file_windows
 from mmadfer.stream.window import AVWindow
+from mmadfer.types import State
 
 SPEC = InputSpec(image_size=32)
 

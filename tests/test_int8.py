@@ -7,7 +7,6 @@ import damage
 import openvino
 import pytest
 import torch
-from mmadfer.graphs.cache import graphs_of
 from test_graph import stressed_model
 from test_model import TINY
 from test_recognizer import SPEC
@@ -19,6 +18,7 @@ from mmadfer.backends.openvino.backend import OpenVINOBackend
 from mmadfer.backends.openvino.compiled import Compiler
 from mmadfer.backends.openvino.core import openvino_core
 from mmadfer.graphs import graph
+from mmadfer.graphs.cache import graphs_of
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.weights.lazy import LazyModel
 
@@ -136,7 +136,7 @@ def test_an_encoder_that_was_calibrated_wrongly_is_refused_with_the_command(cali
     int8.write(copy, ("other.mp4",), save)
     wrong = r"OpenVINO int8 on .* answers the probe wrongly: .*; calibrate again with python -m export\.int8 CLIP"
     for backend in ("openvino", "auto"):
-        monkeypatch.setattr(storage, "graphs_of", lambda *_: copy)
+        monkeypatch.setattr("mmadfer.backends.openvino.backend.graphs_of", lambda *_: copy)
         with pytest.raises(ValueError, match=wrong):
             load_backend(stressed_model(), backend, "cpu", "int8")
 

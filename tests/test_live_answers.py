@@ -14,9 +14,9 @@ from test_step import HOP, SPEC, window
 from demo.session.answers import DRIFT_AGAIN, MIN_INTERVAL, Answers, Drift
 from mmadfer.config import WeightsInfo
 from mmadfer.models.mma_dfer import untrained_model
-from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.stream.window import Window
+from mmadfer.types import Prediction
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from test_live_session import until
 from demo.app import App
 from demo.session.protocol import ProtocolError
 from demo.session.worker import CPU_NICENESS, Worker
-from mmadfer.postprocess import Prediction
 from mmadfer.stream.window import AVWindow, Window
+from mmadfer.types import Prediction
 
 
 class Watched:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmadfer.config import InputSpec
-from mmadfer.postprocess import ProbabilitySmoother, State, probabilities, softmax, trusted
+from mmadfer.postprocess import ProbabilitySmoother, probabilities, softmax, trusted
+from mmadfer.types import State
 
 
 def test_softmax_with_temperature():

@@ -13,7 +13,6 @@ import pytest
 import torch
 from cached_start import assert_right, copy_cache, expected, off, start, weights
 from fake_tensorrt import engine_folder, fake_gpu, fake_product
-from mmadfer.backends.tensorrt.cache import engines_folder
 from test_model import TINY
 from test_recognizer import SPEC, small_model
 
@@ -23,6 +22,7 @@ from mmadfer.backends.openvino import core as openvino_core
 from mmadfer.backends.openvino.backend import OpenVINOBackend
 from mmadfer.backends.proof import Unproven, prove, tolerance
 from mmadfer.backends.pytorch.backend import PyTorchBackend
+from mmadfer.backends.tensorrt.cache import engines_folder
 from mmadfer.files import checksums
 from mmadfer.graphs import graph
 from mmadfer.graphs.probe import Reference
@@ -30,6 +30,8 @@ from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.recognizer import EmotionRecognizer
 
 NAN = float("nan")
+
+PYTORCH = "mmadfer.backends.pytorch.backend"
 
 
 @pytest.fixture
@@ -296,7 +298,7 @@ def test_kernels_that_make_an_engine_wrong_are_compiled_again_once(gpu):
 
 def test_a_gpu_that_is_wrong_in_every_way_leaves_the_cpu_unless_it_was_named(cache, monkeypatch):
     fake_gpu(monkeypatch)
-    monkeypatch.setattr("mmadfer.backends.pytorch.backend.is_reference", lambda device, precision: False)
+    monkeypatch.setattr(f"{PYTORCH}.is_reference", lambda device, precision: False)
     monkeypatch.setattr(
         "mmadfer.backends.pytorch.backend.choose_precision", lambda d, name: "bf16" if name == "auto" else name
     )

@@ -12,10 +12,10 @@ import mmadfer
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.media.media_file import VideoFrame, open_media
 from mmadfer.models.mma_dfer import untrained_model
-from mmadfer.postprocess import Box, State
 from mmadfer.preprocess import model_inputs
 from mmadfer.recognizer import EmotionRecognizer, file_windows
 from mmadfer.stream.window import Window
+from mmadfer.types import Box, State
 
 SPEC = InputSpec(image_size=32)
 

@@ -23,8 +23,9 @@ from mmadfer import EmotionRecognizer, predict
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import open_media
 from mmadfer.models.mma_dfer import MMADFER
-from mmadfer.postprocess import ProbabilitySmoother, State
+from mmadfer.postprocess import ProbabilitySmoother
 from mmadfer.stream.window import Window
+from mmadfer.types import State
 from mmadfer.weights import catalogue, checkpoint, starter, store
 
 ROOT = Path(__file__).parent.parent

@@ -9,11 +9,11 @@ from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import open_media
 from mmadfer.models.mma_dfer import untrained_model
-from mmadfer.postprocess import State
 from mmadfer.preprocess import model_inputs
 from mmadfer.recognizer import file_windows
 from mmadfer.stream.step import StreamingStep, match
 from mmadfer.stream.window import Window
+from mmadfer.types import State
 
 SPEC = InputSpec(image_size=32)
 HOP = SPEC.hop_seconds

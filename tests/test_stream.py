@@ -8,11 +8,11 @@ import pytest
 
 from mmadfer.config import InputSpec
 from mmadfer.faces.tracker import TrackedFace
-from mmadfer.postprocess import Box, State
 from mmadfer.preprocess import frame_indices
 from mmadfer.sound.audio_buffer import AudioBuffer
 from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
 from mmadfer.stream.window import AVWindow
+from mmadfer.types import Box, State
 from tests.made_media import tone
 
 SPEC = InputSpec(image_size=16, window_seconds=3.0)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from fake_tensorrt import engine_folder, fake_gpu, fake_product
-from mmadfer.backends.tensorrt.cache import engines_folder
 from test_graph import stressed_model
 
 from export import trt as export_trt
@@ -19,6 +18,7 @@ from mmadfer.backends import load_backend
 from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.backends.tensorrt import engine, products
 from mmadfer.backends.tensorrt.backend import TensorRTBackend, invalidity
+from mmadfer.backends.tensorrt.cache import engines_folder
 from mmadfer.preprocess import frame_inputs
 from mmadfer.weights.lazy import LazyModel
 
@@ -287,7 +287,7 @@ def test_an_engine_that_is_wrong_is_removed_by_the_command(trt, monkeypatch, cap
     folder = engine_folder(stressed_model(), engines_folder() / "fits")
     monkeypatch.setattr(export_trt.builder, "choose_product", lambda *_: "tensorrt_rtx")
     monkeypatch.setattr(export_trt.builder, "engine_key", lambda *_: folder.key)
-    monkeypatch.setattr(export_trt.storage, "graphs_of", lambda *_: None)
+    monkeypatch.setattr(export_trt, "graphs_of", lambda *_: None)
     monkeypatch.setattr(LazyModel, "named", lambda *_: LazyModel(stressed_model))
     trt.wrong = lambda precision, kept_kernels: True
     assert export_trt.main(["--out", str(folder.path)]) == 2

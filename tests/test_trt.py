@@ -12,15 +12,15 @@ from types import ModuleType
 
 import pytest
 import torch
-from mmadfer.graphs.cache import graphs_of
 from test_graph import stressed_model
 
 from export import builder
 from export import trt as export_trt
 from mmadfer.backends.tensorrt import engine, products
 from mmadfer.backends.tensorrt.backend import shapes
-from mmadfer.files.whole import put
+from mmadfer.files.whole import put_folder
 from mmadfer.graphs import graph
+from mmadfer.graphs.cache import graphs_of
 from mmadfer.weights.lazy import LazyModel
 
 TESTS = Path(__file__).parent
@@ -197,7 +197,7 @@ def test_folders_put_in_one_place_at_once_are_whole(tmp_path):
             (source / "a").write_text(name)
             (source / "b").write_text(name)
             try:
-                put(source, target)
+                put_folder(source, target)
             except OSError as error:
                 errors.append(error)
 

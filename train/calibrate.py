@@ -11,6 +11,7 @@ import numpy as np
 
 from mmadfer import cli, metrics
 from mmadfer.config import WeightsInfo
+from mmadfer.files import checksums
 from mmadfer.postprocess import softmax
 from mmadfer.weights import checkpoint, store
 from train.scoring.predictions import Predictions, load_predictions
@@ -119,7 +120,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     model = checkpoint.load_model(path)
     held_out = [load_predictions(name) for name in arguments.predictions]
     for name, predictions in zip(arguments.predictions, held_out, strict=True):
-        _check(name, predictions, model.spec.labels, checkpoint.sha256(path), arguments.from_test)
+        _check(name, predictions, model.spec.labels, checksums.sha256(path), arguments.from_test)
     logits = np.concatenate([predictions.logits for predictions in held_out])
     labels = np.concatenate([predictions.labels for predictions in held_out])
     counts = held_out[0].subject.train_counts

@@ -18,10 +18,10 @@ from benchmarks.streaming import load
 from benchmarks.support.clip import CLIP
 from benchmarks.support.engine_process import Engine, NotAvailable, prepare
 from mmadfer import cli
-from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.stream.step import StreamingStep
 from mmadfer.stream.window import Window
+from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
     from demo.session.worker import Worker

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mmadfer.media.media_file import open_media
 from mmadfer.preprocess import resample
 
-CLIPS = pathlib.Path(__file__).parent.parent / "tests" / "data" / "clips"
+CLIPS = pathlib.Path(__file__).parents[2] / "tests" / "data" / "clips"
 CLIP = CLIPS / "derived_face_jfk_6s_44k.mp4"
 """A face and a voice, 6 s."""
 FPS = 15

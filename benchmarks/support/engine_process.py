@@ -15,8 +15,6 @@ from typing import Any
 
 import psutil
 import torch
-from mmadfer.backends.tensorrt.cache import engine_folder
-from mmadfer.graphs.cache import graphs_of
 
 from benchmarks.support.clip import CLIP
 from export import builder
@@ -24,7 +22,9 @@ from export.int8 import Sample, answer, calibrate, pick_windows, samples
 from mmadfer import cli
 from mmadfer.backends import Backend, load_backend
 from mmadfer.backends.openvino.backend import OpenVINOBackend
+from mmadfer.backends.tensorrt.cache import engine_folder
 from mmadfer.config import InputSpec
+from mmadfer.graphs.cache import graphs_of
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
 
 

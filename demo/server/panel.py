@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from demo.server.proxied import Proxied
 from demo.server.server import LiveServer
 
-PANEL = (Path(__file__).parent / "page" / "panel.html").read_text(encoding="utf-8")
+PANEL = (Path(__file__).parents[1] / "page" / "panel.html").read_text(encoding="utf-8")
 
 # The page's own path leads to our files, whatever proxy or share link is in front of the server. A page that is open
 # before they are there (a share link takes seconds to make, and they come after it) tries again for half a minute; each

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parents[1] / "page"
 HELLO_TIMEOUT = 10.0
 """Time a page has to say hello before its place goes to another, s."""
 

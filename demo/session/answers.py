@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmadfer.config import InputSpec
-from mmadfer.postprocess import Prediction
 from mmadfer.stream.step_error import LIMIT
+from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
     from demo.session.worker import Recognizer

@@ -23,10 +23,11 @@ from demo.session.outbox import Outbox
 from demo.session.protocol import Kind, ProtocolError, pack
 from demo.session.rate import RateMeter
 from mmadfer.config import InputSpec
-from mmadfer.postprocess import Prediction, ProbabilitySmoother
+from mmadfer.postprocess import ProbabilitySmoother
 from mmadfer.sound.logmel import LogMel
 from mmadfer.sound.loudness import channel_of, is_silent, levels
 from mmadfer.stream.window import AVWindow
+from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
     from mmadfer.stream.window import Window

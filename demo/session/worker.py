@@ -17,7 +17,7 @@ from demo.session.answers import Answers
 from demo.session.pace import Pace
 from demo.session.protocol import Close, ProtocolError
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.postprocess import Prediction
+from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
     from demo.session.session import Session

@@ -9,8 +9,8 @@ from PIL import Image
 
 from mmadfer.faces.detector import Detection
 from mmadfer.faces.runtimes import load_runtime
-from mmadfer.postprocess import Box
 from mmadfer.preprocess import check_rgb
+from mmadfer.types import Box
 
 
 def square_box(face: Detection, level_eyes: bool) -> Box:

@@ -13,8 +13,8 @@ import numpy as np
 
 from mmadfer.faces.quiet import quiet, quiet_run
 from mmadfer.faces.runtimes import explain_missing, load_runtime
-from mmadfer.postprocess import Box
 from mmadfer.preprocess import check_rgb
+from mmadfer.types import Box
 
 # Larger frames are shrunk before detection: the models look at 128 and 192 px, and MediaPipe's own way down from 4K
 # costs more than everything else together.

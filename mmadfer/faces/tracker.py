@@ -11,7 +11,7 @@ from mmadfer.config import InputSpec
 from mmadfer.faces.crop import crop, square_box
 from mmadfer.faces.detector import Detection, FaceDetector
 from mmadfer.faces.one_euro import OneEuroFilter, OneEuroSpec
-from mmadfer.postprocess import Box
+from mmadfer.types import Box
 
 __all__ = ["Detection", "FaceDetector", "FaceTracker", "TrackedFace", "TrackerSpec", "crop"]
 

@@ -16,12 +16,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mmadfer.weights.checkpoint import sha256
-
 FILE = "sha256.json"
 SETTLED = 0.02
 """Age from which a file's times tell its contents, s: one written twice within the clock's tick (10 ms at most) keeps
 them. Large files are as old as that by the time they are hashed; small ones are soon hashed again."""
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file as hexadecimal text."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write(folder: Path, names: Iterable[str], about: dict[str, str]) -> None:

@@ -1,10 +1,14 @@
-"""Files that appear whole or not at all, so that a process may be killed at any point."""
+"""Files and folders that appear whole or not at all, so that a process may be killed at any point."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 from typing import BinaryIO
+
+_ATTEMPTS = 20
 
 
 class WholeFile:
@@ -42,3 +46,20 @@ def write_atomically(path: Path, data: bytes) -> None:
     with WholeFile(path) as file:
         file.write(data)
         file.commit()
+
+
+def put_folder(source: Path, target: Path) -> None:
+    """Move the folder ``source`` to ``target``, in place of what is there, which ends beside ``source``.
+
+    Other processes may do the same at the same moment: a reader sees one whole folder or another. Raises OSError.
+    """
+    for attempt in range(_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(target, source.parent / f"replaced-{attempt}")
+        try:
+            os.rename(source, target)
+            return
+        except OSError as error:
+            # Another process may have put its own there between the two lines above.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _ATTEMPTS - 1:
+                raise

@@ -6,7 +6,6 @@ With k = 16 and nothing kept the encoder graph is the exact pass; with k = 1 it 
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 import tempfile
 import warnings
@@ -22,6 +21,7 @@ from mmadfer.files import checksums
 from mmadfer.graphs.metadata import read_metadata
 from mmadfer.graphs.probe import FILE as PROBE
 from mmadfer.graphs.probe import Reference
+from mmadfer.models.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from mmadfer.models.mma_dfer import MMADFER
@@ -124,17 +124,6 @@ class GraphFolder:
             "precision": self.precision,
             "fingerprint": self.fingerprint,
         }
-
-
-def fingerprint(model: MMADFER) -> str:
-    """Return SHA-256 over the settings and every weight of ``model``, as hexadecimal text."""
-    digest = hashlib.sha256()
-    for settings in (model.spec, model.config, model.info):
-        digest.update(settings.to_json().encode())
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def inexpressible(config: ModelConfig) -> str:

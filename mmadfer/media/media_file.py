@@ -1,6 +1,6 @@
 """THE place that reads files: pictures, frames with their times, sound at its own rate, and all in time order.
 
-Times are s on one clock of the file (`mmadfer.media.timeline`); prediction, preparing and the live app read by it alike.
+Times are s on one clock of the file (`mmadfer.media.timeline`); prediction, preparing and the app read by it alike.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import TextIO
 
 from mmadfer.files.names import ENCODABLE, shown
 from mmadfer.media.suffixes import is_media
-from mmadfer.postprocess import Prediction
 from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.types import Prediction
 
 _NO_TABLES = (".parquet", ".safetensors", ".pth", ".pt", ".onnx")
 

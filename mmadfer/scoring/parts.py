@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from mmadfer.config import WeightsInfo
 from mmadfer.files.names import printable, shown
 from mmadfer.files.whole import write_atomically
-from mmadfer.postprocess import Prediction
+from mmadfer.types import Prediction
 
 METADATA = b"mmadfer"
 """Key of the result's metadata: JSON with settings, engines and throughput."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmadfer.postprocess import Box
+from mmadfer.types import Box
 
 # Bounds the memory. Slow-motion files have more frames a second; 16 of each window's are looked at.
 _MOST_FRAMES_PER_SECOND = 120

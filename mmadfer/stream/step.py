@@ -10,11 +10,11 @@ import torch
 
 from mmadfer.backends import Backend
 from mmadfer.config import WeightsInfo
-from mmadfer.postprocess import State
 from mmadfer.preprocess import sound_input
 from mmadfer.stream.kept import KeptFrame, KeptSound, coarse, context_change, match, renewed, sound_change
 from mmadfer.stream.step_error import Response, allowed_shift, shift
 from mmadfer.stream.window import Window
+from mmadfer.types import State
 
 __all__ = ["StreamingStep", "match"]
 

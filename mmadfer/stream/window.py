@@ -10,11 +10,11 @@ import numpy as np
 from mmadfer.config import InputSpec
 from mmadfer.faces.tracker import FaceTracker, TrackedFace, crop
 from mmadfer.media.media_file import AudioChunk, VideoFrame
-from mmadfer.postprocess import Box, State
 from mmadfer.preprocess import check_rgb, frame_indices
 from mmadfer.sound.audio_buffer import AudioBuffer
 from mmadfer.sound.loudness import channel_of, is_silent, levels
 from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
+from mmadfer.types import Box, State
 
 __all__ = ["AVWindow", "AudioBuffer", "FrameBuffer", "Window"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -125,15 +124,6 @@ def read_safetensors(path: Path) -> tuple[Tensors, InputSpec, ModelConfig, Weigh
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} has no usable settings in its metadata: {error}") from error
     return tensors, *settings
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file as hexadecimal text."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:

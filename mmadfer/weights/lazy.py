@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
-from mmadfer.graphs import graph
+from mmadfer.models.fingerprint import fingerprint
 from mmadfer.weights import catalogue, checkpoint, store
 from mmadfer.weights.origin import Known, Origin
 
@@ -84,10 +84,10 @@ class LazyModel:
 
     @property
     def fingerprint(self) -> str:
-        """See `mmadfer.graphs.graph.fingerprint`; noted for the next time where the weights have an origin."""
+        """See `mmadfer.models.fingerprint`; noted for the next time where the weights have an origin."""
         if self._known is None:
             model = self.build()
-            self._known = Known(graph.fingerprint(model), model.spec, model.config, model.info)
+            self._known = Known(fingerprint(model), model.spec, model.config, model.info)
             if self._origin:
                 self._origin.remember(self._known)
         return self._known.fingerprint

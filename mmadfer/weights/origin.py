@@ -34,7 +34,7 @@ class Known:
     """What is known of weights without reading them."""
 
     fingerprint: str
-    """See `mmadfer.graphs.graph.fingerprint`."""
+    """See `mmadfer.models.fingerprint`."""
     spec: InputSpec
     config: ModelConfig
     info: WeightsInfo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_ASSETS = Path(__file__).parent / "assets"
+_ASSETS = Path(__file__).parents[1] / "assets"
 
 NAME = "starter weights"
 """What they call themselves, wherever their answers are seen."""

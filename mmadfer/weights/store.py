@@ -221,7 +221,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name != "list":
             sub.add_argument("name", metavar="NAME", help="a name of `list`")
     return cli.run(parser, lambda arguments: int(arguments.run(arguments)), argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,6 +16,7 @@ from mmadfer import metrics
 from mmadfer.backends import load_backend
 from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.data.prepared import PreparedSet
+from mmadfer.files import checksums
 from mmadfer.files.names import printable, shown
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.postprocess import softmax
@@ -176,7 +177,7 @@ def _subject(
         part=settings.part,
         protocol=settings.protocol,
         weights=info.name,
-        sha256=checkpoint.sha256(candidate.path) if candidate.path else "",
+        sha256=checksums.sha256(candidate.path) if candidate.path else "",
         trained=info.trained,
         image_size=spec.image_size,
         backend=backend,

@@ -12,8 +12,9 @@ import numpy as np
 
 from mmadfer.config import InputSpec
 from mmadfer.data.prepared import PreparedClip
-from mmadfer.postprocess import Prediction, State, trusted
+from mmadfer.postprocess import trusted
 from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.types import Prediction, State
 from train.scoring.classes import ClassMap
 
 _log = logging.getLogger(__name__)

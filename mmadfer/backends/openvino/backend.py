@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from mmadfer.graphs.cache import graphs_again, graphs_of
 
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, device_name
@@ -19,6 +18,7 @@ from mmadfer.backends.openvino.core import openvino_core, openvino_precision
 from mmadfer.backends.openvino.faces_graph import without_sound
 from mmadfer.backends.proof import CannotCompute, Unproven, prove, prove_faces, tolerance
 from mmadfer.graphs import graph
+from mmadfer.graphs.cache import graphs_again, graphs_of
 from mmadfer.weights.lazy import LazyModel
 
 if TYPE_CHECKING:

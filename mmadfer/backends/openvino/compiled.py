@@ -23,7 +23,7 @@ import numpy as np
 from mmadfer.backends.openvino.core import identity
 from mmadfer.backends.proof import Unproven
 from mmadfer.files import checksums
-from mmadfer.files.whole import put
+from mmadfer.files.whole import put_folder
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Compiler:
                 made.mkdir()
                 (made / _BLOB).write_bytes(compiled.model.export_model().getbuffer())
                 checksums.write(made, [_BLOB], self._about(source))
-                put(made, target)
+                put_folder(made, target)
             self._tidy(target.parent)
         except (OSError, RuntimeError) as error:
             log.info("what OpenVINO compiled cannot be kept in %s (%s): the next start compiles again", target, error)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmadfer.files.whole import put
+from mmadfer.files.checksums import sha256
+from mmadfer.files.whole import put_folder
 from mmadfer.graphs.graph import GraphFolder
-from mmadfer.weights.checkpoint import sha256
 
 FORMAT = "mmadfer-int8-2"
 """Version of the folder's layout; a reader refuses one that it does not know."""
@@ -25,7 +25,7 @@ class Int8Encoder:
 
     path: Path
     fingerprint: str
-    """Of the weights it was made from, see `mmadfer.graphs.graph.fingerprint`."""
+    """Of the weights it was made from, see `mmadfer.models.fingerprint`."""
     clips: tuple[str, ...]
     """Names of the files whose windows it was calibrated with."""
     mark: str = field(default="", compare=False)
@@ -54,7 +54,7 @@ def write(graphs: GraphFolder, clips: tuple[str, ...], save: Callable[[Path], No
             "sha256": {file.name: sha256(file) for file in _files(made)},
         }
         (made.path / _DESCRIPTION).write_text(json.dumps(values, indent=2), encoding="utf-8")
-        put(made.path, target)
+        put_folder(made.path, target)
     return Int8Encoder(target, graphs.fingerprint, clips)
 
 

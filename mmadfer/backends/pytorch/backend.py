@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from mmadfer.graphs.cache import reference_of
 from torch import nn
 
 from mmadfer.backends.base import Backend, Encoded
@@ -16,6 +15,7 @@ from mmadfer.backends.device import choose_device, choose_precision, device_name
 from mmadfer.backends.proof import Unproven, is_reference, prove, prove_finite, tolerance
 from mmadfer.backends.pytorch.cuda_graph import Capture, CudaCapture, GraphedFunction, Tensors
 from mmadfer.backends.pytorch.device_frames import device_frames
+from mmadfer.graphs.cache import reference_of
 from mmadfer.graphs.probe import Reference
 from mmadfer.weights.lazy import LazyModel
 

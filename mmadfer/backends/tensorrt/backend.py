@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from mmadfer.backends.tensorrt.cache import engines_folder, engines_of
 
 from mmadfer.backends.base import Backend, Encoded
 from mmadfer.backends.device import choose_device, device_name
 from mmadfer.backends.proof import Unproven, prove, tolerance
 from mmadfer.backends.pytorch.device_frames import device_frames, pinned
 from mmadfer.backends.tensorrt import products
+from mmadfer.backends.tensorrt.cache import engines_folder, engines_of
 from mmadfer.backends.tensorrt.engine import PRODUCTS, EngineFolder
 from mmadfer.backends.tensorrt.runtime_cache import RuntimeCache
 from mmadfer.config import InputSpec, ModelConfig

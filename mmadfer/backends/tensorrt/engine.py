@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
 from mmadfer.files import checksums
+from mmadfer.files.checksums import sha256
 from mmadfer.graphs.probe import FILE as PROBE
 from mmadfer.graphs.probe import Reference
-from mmadfer.weights.checkpoint import sha256
 
 FORMAT = "mmadfer-engine-3"
 """Version of the folder's layout; a reader refuses one that it does not know."""
@@ -35,7 +35,7 @@ class EngineKey:
     compute_capabilities: tuple[str, ...]
     """GPUs that it was built for, such as ("8.6", "8.9")."""
     fingerprint: str
-    """Of the weights and settings, see `mmadfer.graphs.graph.fingerprint`."""
+    """Of the weights and settings, see `mmadfer.models.fingerprint`."""
     precision: str
     """Of the encoders: "fp16" or "fp32"."""
 

@@ -1,18 +1,15 @@
-"""Graphs and engines kept on disk, one folder for each set of weights, so that a second start is a quick one."""
+"""Graphs, and the weights' own answers to the probe, kept on disk: so that a second start is a quick one."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import logging
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmadfer.backends.tensorrt.engine import EngineFolder, EngineKey, peek
 from mmadfer.files import checksums
+from mmadfer.files.whole import put_folder
 from mmadfer.graphs import graph, probe
 from mmadfer.graphs.probe import Reference
 from mmadfer.weights import catalogue
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
     from mmadfer.models.mma_dfer import MMADFER
 
 log = logging.getLogger(__name__)
-
-_ATTEMPTS = 20
 
 
 def graphs_of(model: MMADFER | LazyModel, precision: str = "fp32") -> graph.GraphFolder:
@@ -68,7 +63,7 @@ def _write_graphs(lazy: LazyModel, target: Path, precision: str, attempt: int = 
         graph.write(lazy.build(), made, precision, attempt)
         if (target / "int8").is_dir():  # what a user calibrated stays, and is checked when it is used
             shutil.copytree(target / "int8", made / "int8")
-        put(made, target)
+        put_folder(made, target)
     return graph.read(target)
 
 
@@ -94,49 +89,7 @@ def reference_of(lazy: LazyModel) -> Reference:
             folder.mkdir()
             made.save(folder / probe.FILE)
             checksums.write(folder, [probe.FILE], about)
-            put(folder, target)
+            put_folder(folder, target)
     except OSError as error:
         log.info("the answer to the probe cannot be kept in %s: %s", target, error)
     return made
-
-
-def engine_folder(key: EngineKey) -> Path:
-    """Return the cache's folder for the engine of ``key``; another GPU, version or set of weights has another one."""
-    parts = (key.product, key.version, "+".join(key.compute_capabilities), key.fingerprint[:16], key.precision)
-    return engines_folder() / "-".join(parts)
-
-
-def engines_folder() -> Path:
-    """Return the cache's folder of all engines."""
-    return catalogue.folder().parent / "engines"
-
-
-def engines_of(model: MMADFER | LazyModel) -> list[EngineFolder]:
-    """Return the cache's engines for exactly the weights and settings of ``model``: of any product, version or GPU."""
-    found = []
-    for path in sorted(engines_folder().glob("[!.]*")):
-        try:
-            found.append(peek(path))
-        except (OSError, ValueError) as error:
-            log.warning("%s", error)
-    if not found:
-        return []  # without reading all the weights for their fingerprint
-    mark = LazyModel.of(model).fingerprint
-    return [engine for engine in found if engine.key.fingerprint == mark]
-
-
-def put(source: Path, target: Path) -> None:
-    """Move the folder ``source`` to ``target``, in place of what is there, which ends beside ``source``.
-
-    Other processes may do the same at the same moment: a reader sees one whole folder or another. Raises OSError.
-    """
-    for attempt in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(target, source.parent / f"replaced-{attempt}")
-        try:
-            os.rename(source, target)
-            return
-        except OSError as error:
-            # Another process may have put its own there between the two lines above.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _ATTEMPTS - 1:
-                raise

@@ -1,0 +1,1 @@
+"""The web server: routes, socket, admission, and the Gradio page around them."""

@@ -1,0 +1,1 @@
+"""Watched sources and the one worker that answers for them."""

@@ -1,0 +1,1 @@
+"""Cameras, microphones and clips of the machine that runs the server."""

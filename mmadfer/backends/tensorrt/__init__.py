@@ -1,0 +1,1 @@
+"""The engines TensorRT and TensorRT for RTX; `backend` runs them, the others keep and describe what was built."""

@@ -1,0 +1,1 @@
+"""What adapters share: folders walked, tables and names read, clips listed, every oddity found."""

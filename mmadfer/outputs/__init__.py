@@ -1,0 +1,1 @@
+"""What is written about answers: one writer a file format."""

@@ -1,0 +1,1 @@
+"""Many clips scored by a pool of workers; `run` is its door."""

@@ -1,0 +1,1 @@
+"""Sound as numbers: its log-mel, its loudness, and the last seconds of it."""

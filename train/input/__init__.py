@@ -1,0 +1,1 @@
+"""What the training loop is fed: splits, batches, augmentation."""

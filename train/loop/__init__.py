@@ -1,0 +1,1 @@
+"""Stage 2: one fold from its start to its weights."""

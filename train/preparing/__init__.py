@@ -1,0 +1,1 @@
+"""Stage 1: from a data set as distributed to a prepared one."""

@@ -1,0 +1,1 @@
+"""What a run starts from and what is known of it afterwards."""
