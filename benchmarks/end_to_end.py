@@ -22,6 +22,7 @@ from benchmarks.support import picture
 from benchmarks.support.app_process import SOURCES, AppProcess, Setting, Snapshot, running_app
 from benchmarks.support.engine_process import Engine, NotAvailable
 from benchmarks.support.machine import in_words, machine, say, write_json
+from benchmarks.support.rows import WholeRow
 from benchmarks.support.watchers import WATCHERS, Seen
 from mmadfer import cli
 from mmadfer.backends import BACKENDS
@@ -32,43 +33,6 @@ from mmadfer.weights import store
 DEFAULT_PRECISIONS = ("bf16", "int8")
 DEFAULT_SIZES = tuple(sorted(IMAGE_SIZES, reverse=True))
 DEFAULT_SECONDS = 30.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One setting and one watcher; the figures are None where it cannot run here."""
-
-    precision: str
-    size: int
-    """px"""
-    source: str
-    watcher: str
-    reason: str = ""
-    """Why it cannot run here; empty where it can."""
-    description: str = ""
-    """Weights and engine in words."""
-    seconds: float | None = None
-    """Length of the measurement."""
-    asked_per_s: float | None = None
-    answers_per_s: float | None = None
-    p50_ms: float | None = None
-    """From capture to answer, median; None where no answer came."""
-    p95_ms: float | None = None
-    drawn_p50_ms: float | None = None
-    """From capture to the drawing of the answer, median."""
-    model_p50_ms: float | None = None
-    model_p95_ms: float | None = None
-    new_frames: float | None = None
-    """Frames encoded for an answer, mean."""
-    new_frames_counts: dict[int, int] = dataclasses.field(default_factory=dict)
-    """Frames encoded -> answers."""
-    new_sound: float | None = None
-    """Share of the answers for which the sound was encoded."""
-    frames_per_s: float | None = None
-    """Frames that reached Python."""
-    server_cpu: float | None = None
-    """Share of one core."""
-    watcher_cpu: float | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,13 +79,13 @@ def check(seconds: float, sizes: Sequence[int]) -> None:
         raise ValueError(f"--sizes must be among {IMAGE_SIZES} px, got {', '.join(map(str, sorted(unknown)))}")
 
 
-def measure_all(settings: Sequence[Setting], seconds: float, cache: str | None) -> list[Row]:
+def measure_all(settings: Sequence[Setting], seconds: float, cache: str | None) -> list[WholeRow]:
     """Measure ``settings`` for ``seconds`` each and print the table while it grows; return its rows.
 
     Args: cache: folder with graphs to start from, an empty one for each setting where None.
     """
     say(HEADER)
-    rows: list[Row] = []
+    rows: list[WholeRow] = []
     for setting in settings:
         for row in measure(setting, seconds, cache):
             say(line(row))
@@ -129,27 +93,27 @@ def measure_all(settings: Sequence[Setting], seconds: float, cache: str | None) 
     return rows
 
 
-def measure(setting: Setting, seconds: float, cache: str | None) -> list[Row]:
+def measure(setting: Setting, seconds: float, cache: str | None) -> list[WholeRow]:
     """Return a row for the page and one for the client, or one that says why the app cannot run."""
     engine = setting.engine
-    rows: list[Row] = []
+    rows: list[WholeRow] = []
     with tempfile.TemporaryDirectory(prefix="mmadfer-bench-") as empty:
         try:
             with running_app(setting, cache or empty):
                 pass  # writes graphs, calibrates, builds: the start that is measured comes after it
             with running_app(setting, cache or empty) as app:
                 for name, watch in WATCHERS.items():
-                    blank = Row(engine.precision, app.started.size, setting.source, name)
+                    blank = WholeRow(engine.precision, app.started.size, setting.source, name)
                     try:
                         rows.append(summary(blank, app, *watch(app, seconds)))
                     except NotAvailable as error:
                         rows.append(dataclasses.replace(blank, reason=str(error)))
         except NotAvailable as error:
-            rows.append(Row(engine.precision, setting.size, setting.source, ", ".join(WATCHERS), str(error)))
+            rows.append(WholeRow(engine.precision, setting.size, setting.source, ", ".join(WATCHERS), str(error)))
     return rows
 
 
-def summary(blank: Row, app: AppProcess, before: Snapshot, after: Snapshot, seen: Seen) -> Row:
+def summary(blank: WholeRow, app: AppProcess, before: Snapshot, after: Snapshot, seen: Seen) -> WholeRow:
     """Return ``blank`` with what was ``seen`` and what the app did between two snapshots."""
     taken, answers = after.time - before.time, after.answers
     counts = Counter(answer.new_frames for answer in answers)
@@ -184,7 +148,7 @@ HEADER = (
 )
 
 
-def line(row: Row) -> str:
+def line(row: WholeRow) -> str:
     """Return ``row`` as a line of the Markdown table."""
     head = f"| {row.precision} | {row.size} | {row.source} | {row.watcher} |"
     if row.answers_per_s is None:

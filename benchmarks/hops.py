@@ -14,7 +14,6 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import cv2
 import psutil
@@ -22,6 +21,7 @@ import psutil
 from benchmarks.support import picture
 from benchmarks.support.clip import CLIP, jpegs, sound
 from benchmarks.support.machine import in_words, machine, say, write_json
+from benchmarks.support.rows import Sample
 from mmadfer import cli
 from mmadfer.backends import BACKENDS
 from mmadfer.config import InputSpec, ModelConfig
@@ -47,17 +47,6 @@ SETTLED = 1000
 LEVEL = 5
 """Samples whose median is taken as the level at one end: a single one holds what was in use just then."""
 LIMIT_MB = 10.0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the process holds after a hop."""
-
-    hop: int
-    resident: int
-    """Resident memory, bytes."""
-    blocks: int
-    """Blocks that Python has given out: at least one for each object."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,6 @@ whole app, from capture to the answer on the page, as by `benchmarks.end_to_end`
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import statistics
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from benchmarks.support import picture
 from benchmarks.support.app_process import Setting
 from benchmarks.support.engine_process import Engine, EngineProcess, NotAvailable, running
 from benchmarks.support.machine import in_words, machine, say, write_json
+from benchmarks.support.rows import ModelRow, WholeRow
 from export.int8 import Sample
 from mmadfer import cli
 
@@ -40,33 +40,6 @@ ENGINES = (
 )
 STEPS = 4
 """Steps that are timed after each exact pass."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One engine at one size, in one kind of pass; the figures are None where it cannot run here."""
-
-    engine: str
-    size: int
-    """px"""
-    kind: str
-    """"exact" or "step"."""
-    reason: str = ""
-    """Why it cannot run here; empty where it can."""
-    description: str = ""
-    runs: int = 0
-    median_ms: float | None = None
-    p95_ms: float | None = None
-    ratio: float | None = None
-    """How many times as fast as PyTorch's exact pass in float32, which ran just before: median over the rounds."""
-    error: float | None = None
-    """Largest difference of a probability to PyTorch in float32."""
-    memory_mb: float | None = None
-    """Resident memory of a process that runs this engine alone, Python and PyTorch included."""
-    cold_s: float | None = None
-    """First start: graphs written, int8 calibrated, engine built."""
-    warm_s: float | None = None
-    """Second start."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,7 +72,7 @@ def _measure_all(arguments: argparse.Namespace) -> int:
     about = machine()
     say(f"{in_words(about)}\n")
     say(HEADER)
-    rows: list[Row] = []
+    rows: list[ModelRow] = []
     for size in arguments.sizes:
         for engine in wanted:
             rows += (found := measure(engine, size, arguments.gate, arguments.runs, arguments.cache))
@@ -113,7 +86,7 @@ def _measure_all(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _end_to_end(arguments: argparse.Namespace) -> list[end_to_end.Row]:
+def _end_to_end(arguments: argparse.Namespace) -> list[WholeRow]:
     """Measure the whole app as `benchmarks.end_to_end` does, with the engine that it chooses itself."""
     settings = [
         Setting(Engine("auto", precision, "auto"), size)
@@ -124,7 +97,7 @@ def _end_to_end(arguments: argparse.Namespace) -> list[end_to_end.Row]:
     return end_to_end.measure_all(settings, arguments.seconds, arguments.cache)
 
 
-def measure(engine: Engine, size: int, gate: float, runs: int, cache: str | None) -> list[Row]:
+def measure(engine: Engine, size: int, gate: float, runs: int, cache: str | None) -> list[ModelRow]:
     """Return the rows "exact" and "step" of ``engine`` for faces of ``size`` px, or one that says why it cannot run.
 
     Args: gate: of the untrained weights; runs: exact passes; cache: folder to start from, an empty one where None.
@@ -140,12 +113,12 @@ def measure(engine: Engine, size: int, gate: float, runs: int, cache: str | None
             with running(REFERENCE, size, gate, home) as reference, running(engine, size, gate, home) as process:
                 return _rows(engine, size, reference, process, runs, first.seconds)
         except NotAvailable as error:
-            return [Row(engine.name, size, "exact, step", str(error))]
+            return [ModelRow(engine.name, size, "exact, step", str(error))]
 
 
 def _rows(
     engine: Engine, size: int, reference: EngineProcess, process: EngineProcess, runs: int, cold: float
-) -> list[Row]:
+) -> list[ModelRow]:
     given = reference.samples()
     errors = _errors(reference, process, given)
     times: dict[str, list[float]] = {"exact": [], "step": []}
@@ -160,7 +133,7 @@ def _rows(
             times[kind] += seconds
             ratios[kind].append(plain / statistics.median(seconds))
     return [
-        Row(
+        ModelRow(
             engine.name,
             size,
             kind,
@@ -194,7 +167,7 @@ HEADER = (
 )
 
 
-def line(row: Row) -> str:
+def line(row: ModelRow) -> str:
     """Return ``row`` as a line of the Markdown table."""
     if row.reason or row.median_ms is None:
         return f"| {row.engine} | {row.size} | {row.kind} | not available: {row.reason} | | | | | |"

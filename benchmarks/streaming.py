@@ -18,19 +18,17 @@ import numpy as np
 import torch
 
 from benchmarks.support.abrupt_sound import face_windows, made_sounds, voice_of, with_sound
-from benchmarks.support.engine_process import set_gates
 from benchmarks.support.machine import machine, say
+from benchmarks.support.models import load
 from mmadfer import cli
 from mmadfer.backends import BACKENDS, Backend, load_backend
 from mmadfer.backends.base import PRECISIONS
 from mmadfer.config import InputSpec
 from mmadfer.media import media_file
-from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.recognizer import file_windows
 from mmadfer.stream.step import BREAKS, StreamingStep
 from mmadfer.stream.step_error import LIMIT
 from mmadfer.stream.window import Window
-from mmadfer.weights import checkpoint, store
 
 SOUNDS = ("both", "own", "abrupt")
 """What is played: each clip's own sound, made ones that change abruptly, or first the one and then the others."""
@@ -141,15 +139,6 @@ def _measure_all(arguments: argparse.Namespace) -> int:
         content = {"model": kind, "engine": backend.description, "machine": about, "clips": clips}
         Path(arguments.json).write_text(json.dumps(content, indent=2), encoding="utf-8")
     return 0
-
-
-def load(name_or_path: str | None, size: int, gate: float) -> MMADFER:
-    """Return the weights named, or untrained ones for faces of ``size`` px with their gates set to ``gate``."""
-    if name_or_path is not None:
-        return checkpoint.load_model(store.resolve(name_or_path))
-    model = untrained_model(InputSpec(image_size=size))
-    set_gates(model, gate)
-    return model
 
 
 def streams(clip: str, spec: InputSpec, every: int = 1, sounds: str = "both") -> Iterator[tuple[str, Iterable[Window]]]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from demo.server.server import LiveServer
-from demo.session.worker import Recognizer, Worker
+from demo.session.recognizer import Recognizer
+from demo.session.worker import Worker
 from demo.sources.devices import LocalDevices
 from demo.sources.sources import Source, open_source
 from mmadfer.faces.detector import FaceDetector

@@ -7,8 +7,8 @@ from PIL import Image
 
 from benchmarks.support.official_pipeline import augmented
 from mmadfer.preprocess import frame_to_tensor
+from train.augmentation import Augmentation, Draw
 from train.input import augment
-from train.input.augment import Augmentation, Draw
 
 SIDE = 224
 MANY = 20_000

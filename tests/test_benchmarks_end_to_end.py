@@ -16,6 +16,7 @@ from benchmarks import end_to_end
 from benchmarks.support import app_process, client, watchers
 from benchmarks.support.app_process import Answer, Setting, Snapshot, StartedApp
 from benchmarks.support.engine_process import Engine, NotAvailable
+from benchmarks.support.rows import WholeRow
 from demo.app import App
 from demo.session.protocol import SoundMessage, parse_binary
 
@@ -40,7 +41,7 @@ def whole(size, precision="bf16", seconds=10.0):
     answers = [Answer(1 + k % 2, k % 2 == 0, 100.0 + k % 2) for k in range(20)]
     before, after = Snapshot(100.0, 5.0, 30, []), Snapshot(100.0 + seconds, 5.0 + seconds / 2, 180, answers)
     seen = watchers.Seen([0.3] * 10 + [0.5] * 10, [0.31] * 20, cpu_s=0.1 * seconds)
-    return end_to_end.summary(end_to_end.Row(precision, size, "browser", "page here"), app, before, after, seen)
+    return end_to_end.summary(WholeRow(precision, size, "browser", "page here"), app, before, after, seen)
 
 
 def test_summary_is_of_the_time_between_the_snapshots():
@@ -57,7 +58,7 @@ def test_summary_is_of_the_time_between_the_snapshots():
 
 def test_an_app_that_never_answers_has_a_row_too():
     nothing = Snapshot(10.0, 1.0, 0, [])
-    app, blank = FakeApp(), end_to_end.Row("fp32", 224, "clip", "client")
+    app, blank = FakeApp(), WholeRow("fp32", 224, "clip", "client")
     row = end_to_end.summary(blank, app, Snapshot(0.0, 0.0, 0, []), nothing, watchers.Seen([], [], 0.0))
     assert (row.answers_per_s, row.p50_ms, row.new_frames) == (0, None, None)
     assert "| 0.00 (5.00) | - / - | - / - | - |" in end_to_end.line(row)

@@ -9,6 +9,7 @@ import torch
 from test_recognizer import SPEC
 
 from benchmarks import hops
+from benchmarks.support.rows import Sample
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.recognizer import EmotionRecognizer
 
@@ -64,8 +65,8 @@ def test_windows_are_those_of_a_steady_stream():
 
 def samples(per_hop):
     """Return samples of a process that keeps ``per_hop`` bytes a hop, with one high one at the end."""
-    made = [hops.Sample(hop, 10**9 + per_hop * hop, 5 * hop) for hop in range(100, 10_001, 100)]
-    return [*made[:-1], hops.Sample(10_000, 3 * 10**9, 5 * 10_000)]
+    made = [Sample(hop, 10**9 + per_hop * hop, 5 * hop) for hop in range(100, 10_001, 100)]
+    return [*made[:-1], Sample(10_000, 3 * 10**9, 5 * 10_000)]
 
 
 def test_growth_is_between_levels_after_the_start():

@@ -20,6 +20,7 @@ from mmadfer.data.sampling import Sampling
 from mmadfer.data.shards import PackedClip, start_set, text_order, whole_log_mel, write_index, write_shard
 from mmadfer.preprocess import frame_indices
 from tests.made_datasets import SAMPLE_RATE, pattern_jpegs, pitch, prepared_set
+from train.augmentation import Augmentation
 from train.input import augment
 
 SPEC = InputSpec(image_size=48, labels=("happiness", "sadness", "neutral"), sample_rate=SAMPLE_RATE)
@@ -74,7 +75,7 @@ def test_training_and_test_input_are_those_of_the_published_pipeline(both, train
     dataset = everything(prepared, Sampling(train=train), seed=9)
     dataset.set_epoch(epoch)
     items = [dataset[k] for k in range(3)]
-    draws = [augment.Augmentation().draw(9, epoch, k) if train else None for k in range(3)]
+    draws = [Augmentation().draw(9, epoch, k) if train else None for k in range(3)]
     positions = [
         drawn_positions(9, epoch, k, count) if train else frame_indices(count) for k, count in enumerate((45, 12, 80))
     ]

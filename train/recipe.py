@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from train.input.augment import Augmentation
+from train.augmentation import Augmentation
 from train.overrides import from_mapping
 
 if sys.version_info >= (3, 11):

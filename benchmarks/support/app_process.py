@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks.streaming import load
 from benchmarks.support.clip import CLIP
 from benchmarks.support.engine_process import Engine, NotAvailable, prepare
+from benchmarks.support.models import load
 from mmadfer import cli
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.stream.step import StreamingStep

@@ -23,6 +23,7 @@ from mmadfer.config import InputSpec
 from mmadfer.data.dataset import FRAME_DRAWS, ClipDataset
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import Sampling, pick
+from train.augmentation import Augmentation, Draw
 from train.input import augment
 from train.input.batches import Batches
 
@@ -93,7 +94,7 @@ def measure(sizes: list[int], clips: int, rounds: int, workers: int) -> tuple[li
 
 def _measure(size: int, official: list[OfficialClip], prepared: PreparedSet, rounds: int, workers: int) -> DataRow:
     spec = InputSpec(image_size=size)
-    draws = [augment.Augmentation().draw(SEED, EPOCH, index) for index in range(len(official))]
+    draws = [Augmentation().draw(SEED, EPOCH, index) for index in range(len(official))]
     ours = ClipDataset(prepared, range(len(official)), spec, PAPER, SEED)
     ours.set_epoch(EPOCH)
     theirs = OfficialPipeline(official, _positions(prepared, spec), draws, size)
@@ -140,7 +141,7 @@ def _positions(prepared: PreparedSet, spec: InputSpec) -> list[tuple[int, ...]]:
     return chosen
 
 
-def _errors(theirs: OfficialPipeline, ours: ClipDataset, draws: list[augment.Draw], size: int) -> tuple[float, float]:
+def _errors(theirs: OfficialPipeline, ours: ClipDataset, draws: list[Draw], size: int) -> tuple[float, float]:
     """Return the largest differences of frames (in 1/255) and of log-mels between both ways, over all clips."""
     frames_error = sound_error = 0.0
     for k, draw in enumerate(draws):

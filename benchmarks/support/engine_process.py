@@ -17,6 +17,7 @@ import psutil
 import torch
 
 from benchmarks.support.clip import CLIP
+from benchmarks.support.models import set_gates
 from export import builder
 from export.int8 import Sample, answer, calibrate, pick_windows, samples
 from mmadfer import cli
@@ -106,13 +107,6 @@ def stressed_model(size: int, gate: float) -> MMADFER:
     model = untrained_model(InputSpec(image_size=size))
     set_gates(model, gate)
     return model
-
-
-def set_gates(model: MMADFER, gate: float) -> None:
-    """Set all gates of ``model``: by tanh of them the branches see each other."""
-    for name, parameter in model.fusion.named_parameters():
-        if name.endswith("_gate"):
-            parameter.data.fill_(gate)
 
 
 def _serve(connection: Connection, engine: Engine, size: int, gate: float, home: str) -> None:

@@ -17,7 +17,7 @@ from PIL import Image, ImageEnhance
 from torch.utils.data import Dataset
 
 from mmadfer.config import MelSpec
-from train.input.augment import Draw
+from train.augmentation import Draw
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from benchmarks import end_to_end, hops, latency
+from benchmarks.support.rows import ModelRow, Sample, WholeRow
 
 _ORANGE, _BLUE = "#f26419", "#33658a"
 _WIDTH, _HEIGHT = 4.5, 4.0
 """Of one panel, inches."""
 
 
-def draw(path: str, title: str, model: Sequence[latency.Row], whole: Sequence[end_to_end.Row]) -> None:
+def draw(path: str, title: str, model: Sequence[ModelRow], whole: Sequence[WholeRow]) -> None:
     """Draw the rows of both tables that have figures, a column for each size, and write the picture to ``path``.
 
     Args: title: the machine in words; model, whole: rows of the table of engines and of the whole app, or none.
@@ -44,7 +43,7 @@ def draw(path: str, title: str, model: Sequence[latency.Row], whole: Sequence[en
     pyplot.close(figure)
 
 
-def draw_memory(path: str, title: str, samples: Sequence[hops.Sample]) -> None:
+def draw_memory(path: str, title: str, samples: Sequence[Sample]) -> None:
     """Draw resident memory over hops, and write the picture to ``path``. Raises as `draw`."""
     pyplot = _pyplot()
     figure, panel = pyplot.subplots(figsize=(8, 4), layout="constrained")
@@ -68,7 +67,7 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def _draw_model(panel: Any, rows: Sequence[latency.Row], every: Sequence[latency.Row]) -> None:
+def _draw_model(panel: Any, rows: Sequence[ModelRow], every: Sequence[ModelRow]) -> None:
     """Draw the rows of one size; the bars' places are those of ``every`` row's engine, the same in all panels."""
     engines = list(dict.fromkeys(row.engine for row in every))[::-1]
     for offset, kind, color in ((0.2, "exact", _BLUE), (-0.2, "step", _ORANGE)):
@@ -83,7 +82,7 @@ def _draw_model(panel: Any, rows: Sequence[latency.Row], every: Sequence[latency
     panel.margins(x=0.35)
 
 
-def _draw_whole(panel: Any, rows: Sequence[end_to_end.Row], every: Sequence[end_to_end.Row]) -> None:
+def _draw_whole(panel: Any, rows: Sequence[WholeRow], every: Sequence[WholeRow]) -> None:
     """Draw the rows of one size; the bars' places are those of ``every`` row's precision, the same in all panels."""
     precisions = list(dict.fromkeys(row.precision for row in every))[::-1]
     watchers = list(dict.fromkeys(row.watcher for row in every))

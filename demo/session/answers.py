@@ -13,7 +13,7 @@ from mmadfer.stream.step_error import LIMIT
 from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
-    from demo.session.worker import Recognizer
+    from demo.session.recognizer import Recognizer
     from mmadfer.stream.window import Window
 
 log = logging.getLogger(__name__)

@@ -9,19 +9,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
 from demo.session.answers import Answers
 from demo.session.pace import Pace
 from demo.session.protocol import Close, ProtocolError
-from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.types import Prediction
+from demo.session.recognizer import Recognizer
 
 if TYPE_CHECKING:
     from demo.session.session import Session
-    from mmadfer.stream.step import StreamingStep
     from mmadfer.stream.window import Window
 
 log = logging.getLogger(__name__)
@@ -30,38 +28,6 @@ IDLE_WAIT = 0.02
 CPU_NICENESS = 10
 LEAVE_LOADING = 1.0
 """Time that the end of the app waits for a model that still warms up, s."""
-
-
-class Recognizer(Protocol):
-    """What the live app needs of `mmadfer.EmotionRecognizer`."""
-
-    spec: InputSpec
-    info: WeightsInfo
-    exact_seconds: float
-    """Time of an exact answer here, s; infinite where it was not measured."""
-
-    @property
-    def device(self) -> str:
-        """Where the model runs, such as "cpu" or "cuda:0"."""
-        ...
-
-    def describe(self) -> str:
-        """Return weights, engine and device in words."""
-        ...
-
-    def warmup(self) -> None:
-        """Run once on blank input."""
-
-    def close(self) -> None:
-        """Free the weights."""
-
-    def streaming_step(self) -> StreamingStep | None:
-        """Return the memory of one stream, for `predict`; None where every answer is exact."""
-        ...
-
-    def predict(self, window: Window, step: StreamingStep | None = None) -> Prediction:
-        """Return what the model makes of ``window``; with a ``step``, of its new frames and what that has kept."""
-        ...
 
 
 class Worker:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmadfer.config import InputSpec, ModelConfig
-from train.input.augment import Augmentation
+from train.augmentation import Augmentation
 from train.overrides import from_mapping
 from train.recipe import Recipe
 
