@@ -25,7 +25,7 @@ from mmadfer.backends import BACKENDS, Backend, load_backend
 from mmadfer.backends.base import PRECISIONS
 from mmadfer.config import InputSpec
 from mmadfer.media import media_file
-from mmadfer.recognizer import file_windows
+from mmadfer.stream.hops import file_windows
 from mmadfer.stream.step import BREAKS, StreamingStep
 from mmadfer.stream.step_error import LIMIT
 from mmadfer.stream.window import Window

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from demo.server.server import LiveServer
-from demo.session.recognizer import Recognizer
-from demo.session.worker import Worker
-from demo.sources.devices import LocalDevices
-from demo.sources.sources import Source, open_source
 from mmadfer.faces.detector import FaceDetector
+from mmadfer.sources.devices import LocalDevices
+from mmadfer.sources.opening import open_source
+from mmadfer.sources.source import Source
+from mmadfer.stream.shared import Recognizer
+from mmadfer.stream.worker import Worker
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -75,7 +75,7 @@ def _check_devices(arguments: argparse.Namespace) -> None:
     for kind in ("camera", "microphone"):
         if getattr(arguments, kind) is not None and arguments.source != "local":
             raise ValueError(f"--{kind} names a {kind} of this machine, which needs --source local; add that")
-    from demo.sources.devices import LocalDevices
+    from mmadfer.sources.devices import LocalDevices
 
     LocalDevices(arguments.camera, arguments.microphone).check()
 
@@ -113,7 +113,7 @@ def _check_address(host: str, port: int | None) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from demo.sources.devices import LocalDevices, listing
+    from mmadfer.sources.devices import LocalDevices, listing
 
     if arguments.list_devices:
         print(listing())

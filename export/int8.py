@@ -24,7 +24,7 @@ from mmadfer.graphs.cache import graphs_of
 from mmadfer.graphs.graph import ENCODER_INPUTS, GraphFolder
 from mmadfer.media import media_file
 from mmadfer.preprocess import frame_inputs, sound_input
-from mmadfer.recognizer import file_windows
+from mmadfer.stream.hops import file_windows
 from mmadfer.stream.window import Window
 from mmadfer.weights import store
 from mmadfer.weights.lazy import LazyModel

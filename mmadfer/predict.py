@@ -18,9 +18,10 @@ from mmadfer.files.names import printable, shown
 from mmadfer.files.told import warnings_about
 from mmadfer.files.trouble import FILE_TROUBLE, file_sentence
 from mmadfer.outputs.csv_file import CsvTable, check_place, open_place
-from mmadfer.recognizer import EmotionRecognizer, check_hop
+from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.scoring import crash_guard
 from mmadfer.scoring.input_files import Clip, Found, find_clips, find_files
+from mmadfer.stream.hops import check_hop
 from mmadfer.types import Prediction
 from mmadfer.weights import catalogue, store
 
@@ -185,7 +186,7 @@ def _with_progress(recognizer: EmotionRecognizer, clip: Clip, hop: float | None)
             bar.update(done - bar.n)
 
         with warnings_about(clip.path, clip.name, lambda text: bar.write(text, file=sys.stderr)):
-            yield from recognizer.iter_file(clip.path, hop, show)
+            yield from recognizer.stream(clip.path, exact=True, hop=hop, progress=show)
 
 
 def _short(name: str) -> str:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import math
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmadfer.backends import Backend, load_backend
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.media import media_file
+from mmadfer.media.media_file import open_media
 from mmadfer.postprocess import probabilities, trusted
+from mmadfer.sources.opening import LOCAL, open_source
+from mmadfer.stream.recorded import Packets, RecordedStream
+from mmadfer.stream.session import EmotionStream, LiveStream, StreamListener
 from mmadfer.stream.step import StreamingStep
 from mmadfer.stream.window import AVWindow, Window
+from mmadfer.stream.worker import Worker
 from mmadfer.types import Prediction, State
 from mmadfer.weights.lazy import LazyModel
 
 if TYPE_CHECKING:
     from mmadfer.models.mma_dfer import MMADFER
 
-# A header's duration is taken where it differs from what was seen by less than so many frames.
-_HEADER_SLACK = 1.5
+CAMERA = "camera"
+"""The source that is this machine's camera and microphone."""
 # A model that takes longer than this to warm up, s, is no quick one: nobody should wait for it to be timed, too.
 _QUICK_WARMUP = 3.0
 # Time after which no further run of a quick one is timed, s: one slow run may be a busy moment of the machine. Before,
@@ -32,12 +37,10 @@ _QUICK_WARMUP = 3.0
 _TIMING = 0.7
 _QUICK_SHARE = 0.25
 _QUICK_RUNS = 3
-# Durations are whole microseconds in most files, s.
-_SAME_TIME = 2e-6
 
 
 class EmotionRecognizer:
-    """Recognises emotions in windows of face crops and sound; holds no stream, so one serves many at once in turn."""
+    """Recognises emotions in windows of face crops and sound; one serves many streams at once, in turn."""
 
     def __init__(
         self, model: MMADFER | LazyModel, backend: str = "auto", device: str = "auto", precision: str = "auto"
@@ -46,6 +49,9 @@ class EmotionRecognizer:
         self.spec: InputSpec = model.spec
         self.info: WeightsInfo = model.info
         self._backend: Backend = load_backend(model, backend, device, precision)
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._closed = False
         self.exact_seconds = math.inf
         """Time of an exact answer here, s; measured by `warmup`, infinite before and where it is far too long."""
 
@@ -103,8 +109,14 @@ class EmotionRecognizer:
         return floor
 
     def close(self) -> None:
-        """Free the weights."""
-        self._backend.close()
+        """End the live streams and free the weights; a second time does nothing."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+            was_closed, self._closed = self._closed, True
+        if worker is not None:
+            worker.stop()
+        if not was_closed:
+            self._backend.close()
 
     def streaming_step(self) -> StreamingStep:
         """Return the memory of one stream, for `predict`."""
@@ -143,29 +155,64 @@ class EmotionRecognizer:
         Args: path: a video, or sound alone; hop: seconds between results, the window's length / 16 where None;
         progress: called with (seconds done, seconds in all). Raises OSError or ValueError for an unreadable file.
         """
-        return list(self.iter_file(path, hop, progress))
+        return list(self.stream(path, exact=True, hop=hop, progress=progress))
 
-    def iter_file(
+    def stream(
         self,
-        path: str | os.PathLike[str],
+        source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Packets | None = None,
+        *,
+        on_result: Callable[[Prediction], object] | None = None,
+        exact: bool = False,
         hop: float | None = None,
         progress: Callable[[float, float], None] | None = None,
-        step: StreamingStep | None = None,
-    ) -> Iterator[Prediction]:
-        """Yield what `predict_file` returns, one by one, in bounded memory; by the streaming ``step`` where given."""
-        hop = self.spec.hop_seconds if hop is None else hop
-        check_hop(hop)
-        file = media_file.open_media(path)
-        for window in file_windows(file, self.spec, hop):
-            yield self.predict(window, step)
-            if progress:
-                progress(window.end, max(file.duration, window.end))
+        listener: StreamListener | None = None,
+    ) -> EmotionStream:
+        """Return a stream: frames and sound in, answers out. Close it, or use it as a context manager.
+
+        Args:
+            source: None: frames and sound are pushed, and the newest moment is answered. "camera": this machine's
+                camera and microphone, the same way. A file, a list of files, or an iterable of `VideoFrame` and
+                `AudioChunk` by their times: every hop is answered, as fast as it can be, while it is iterated.
+            on_result: called with each `Prediction`; on the model's thread, or on the one that iterates.
+            exact: compute every window whole. Without it new frames alone are encoded, in a live stream where the
+                machine is not quick enough for more, at the price of a small difference: 0.02 of a probability.
+            hop: seconds between the answers of what is recorded, the window's length / 16 where None.
+            progress: called with (seconds done, seconds in all) of a file.
+            listener: hears of everything in a live stream.
+
+        Raises OSError or ValueError for an unreadable file, and where the recogniser is closed.
+        """
+        if self._closed:
+            raise ValueError("this recogniser is closed; make another one with from_pretrained()")
+        if source is not None and source != CAMERA:
+            return RecordedStream(self, _sources(source), hop, exact, on_result, progress)
+        if hop is not None or progress is not None:
+            raise ValueError("hop and progress are for files; a live stream answers as often as its machine can")
+        live = LiveStream(lambda: AVWindow(self.spec), self._shared_worker(), exact, listener, on_result)
+        if source == CAMERA:
+            camera = open_source(LOCAL)
+            live.when_closed(camera.close)
+            camera.start(live)
+        return live
+
+    def _shared_worker(self) -> Worker:
+        """Return the thread that answers all live streams of this recogniser in turn."""
+        with self._lock:
+            if self._worker is None:
+                self._worker = Worker(lambda: self, owns=False)
+                self._worker.start()
+            return self._worker
 
 
-def check_hop(hop: float) -> None:
-    """Raise ValueError unless ``hop`` is a time between results, in s."""
-    if not 0 < hop < math.inf:
-        raise ValueError(f"hop must be above 0 seconds, got {hop}; give a finite number of seconds")
+def _sources(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Packets) -> Iterable[Any]:
+    """Return what `RecordedStream` reads, one after the other. Raises as `open_media` where the first is a file."""
+    if isinstance(source, (str, bytes, os.PathLike)):
+        return [open_media(source)]
+    if isinstance(source, Sequence):
+        if not source:
+            raise ValueError("no file is named; give one or more")
+        return itertools.chain([open_media(source[0])], map(os.fspath, source[1:]))
+    return [source]
 
 
 def _blank_window(spec: InputSpec) -> Window:
@@ -185,31 +232,3 @@ def _blank_window(spec: InputSpec) -> Window:
         face_lost_s=0.0,
         version=0,
     )
-
-
-def file_windows(file: media_file.MediaFile, spec: InputSpec, hop: float) -> Iterator[Window]:
-    """Yield the window that ends at each multiple of ``hop`` (s), and the one at the file's end, as if it were live."""
-    frame = 1 / (file.fps or 25.0)
-    with contextlib.closing(AVWindow(spec)) as stream:
-        hops, seen = 1, 0.0
-        for packet in file.packets():
-            while packet.time > hops * hop:
-                if hops * hop - seen > spec.window_seconds:  # a hole in the file: no line for hours of nothing
-                    hops = math.ceil(packet.time / hop)
-                    break
-                yield stream.window(end=hops * hop)
-                hops += 1
-            if isinstance(packet, media_file.VideoFrame):
-                stream.push_frame(packet.time, packet.rgb)
-                seen = max(seen, packet.time)
-            else:
-                stream.push_audio(packet.waveform, packet.sample_rate, packet.time)
-                seen = max(seen, packet.time + packet.waveform.shape[1] / packet.sample_rate)
-        # A header may say nothing (raw H.264), or more than there is (a file cut short).
-        end = file.duration if abs(file.duration - seen) < _HEADER_SLACK * frame else seen
-        while hops * hop < end - _SAME_TIME:
-            yield stream.window(end=hops * hop)
-            hops += 1
-        # What is left since the last whole hop; all of it in a file shorter than one.
-        if hops == 1 or end > (hops - 1) * hop + _SAME_TIME:
-            yield stream.window(end=end)

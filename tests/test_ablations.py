@@ -17,7 +17,7 @@ from mmadfer.graphs import graph
 from mmadfer.media.media_file import open_media
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.models.mma_dfer.prompts import ProgressivePrompts
-from mmadfer.recognizer import file_windows
+from mmadfer.stream.hops import file_windows
 from mmadfer.stream.step import StreamingStep
 from mmadfer.weights import checkpoint
 from train.loop.module import freeze_unreached

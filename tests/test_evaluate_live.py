@@ -57,7 +57,7 @@ def test_a_clips_answer_is_the_mean_of_its_full_windows(weights, clips, tmp_path
     recognizer = EmotionRecognizer.from_pretrained(weights, "pytorch", "cpu", "fp32")
 
     def windows(name):
-        return list(recognizer.iter_file(clips / name, 0.5, step=recognizer.streaming_step()))
+        return list(recognizer.stream(clips / name, hop=0.5))
 
     long, short, none = windows(LONG), windows(SHORT), windows(NO_FACE)
     full = [p for p in long if State.WINDOW_FILLING not in p.states]
@@ -86,7 +86,7 @@ def test_the_exact_pass_can_be_scored_too(weights, clips, tmp_path):
         assert run(prepared, tmp_path / name, *options, *more) == 0
     step, exact = (load_predictions(tmp_path / n / "predictions-fold-1.npz").probabilities for n in ("step", "exact"))
     recognizer = EmotionRecognizer.from_pretrained(weights, "pytorch", "cpu", "fp32")
-    full = [p for p in recognizer.iter_file(clips / LONG, 1.0) if State.WINDOW_FILLING not in p.states]
+    full = [p for p in recognizer.stream(clips / LONG, hop=1.0, exact=True) if State.WINDOW_FILLING not in p.states]
     np.testing.assert_allclose(exact[0], np.mean([values(p) for p in full], axis=0), atol=1e-6)
     assert np.abs(step - exact).max() > 1e-5, "the streaming step left no trace"
 

@@ -10,11 +10,11 @@ import pytest
 from made_media import gradient, tone, write_media
 
 from demo.session.session import Session
-from demo.sources.sources import ClipSource
 from mmadfer import EmotionRecognizer
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import VideoFrame, open_media
-from mmadfer.recognizer import file_windows
+from mmadfer.sources.clip import ClipSource
+from mmadfer.stream.hops import file_windows
 from mmadfer.stream.window import AVWindow
 from mmadfer.types import State
 

@@ -11,10 +11,10 @@ from live_support import FollowingRecognizer
 from test_model import TINY
 from test_step import HOP, SPEC, window
 
-from demo.session.answers import DRIFT_AGAIN, MIN_INTERVAL, Answers, Drift
 from mmadfer.config import WeightsInfo
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.stream.answers import DRIFT_AGAIN, MIN_INTERVAL, Answers, Drift
 from mmadfer.stream.window import Window
 from mmadfer.types import Prediction
 

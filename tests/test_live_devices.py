@@ -16,11 +16,13 @@ import pytest
 from test_live_session import until
 from test_live_sources import FakeCamera, Recorded
 
-import demo.sources.devices
-import demo.sources.local
+import mmadfer.sources.devices
+import mmadfer.sources.local
 from demo import live
-from demo.sources.channels import FEW, FewChannels
-from demo.sources.devices import (
+from mmadfer.sound.loudness import sounding_channel
+from mmadfer.sources.channels import FEW, FewChannels
+from mmadfer.sources.opening import open_source
+from mmadfer.sources.devices import (
     Device,
     LocalDevices,
     camera_number,
@@ -30,9 +32,7 @@ from demo.sources.devices import (
     listing,
     microphones,
 )
-from demo.sources.local import LocalSource, Microphone, open_camera
-from demo.sources.sources import open_source
-from mmadfer.sound.loudness import sounding_channel
+from mmadfer.sources.local import LocalSource, Microphone, open_camera
 
 RATE = 48_000
 
@@ -85,7 +85,7 @@ def test_linux_lists_its_cameras_by_number_and_name(tmp_path: Path) -> None:
 def test_a_device_that_gives_no_pictures_is_no_camera(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capabilities: int | None, is_camera: bool
 ) -> None:
-    monkeypatch.setattr(demo.sources.devices, "_capabilities", lambda path: capabilities)
+    monkeypatch.setattr(mmadfer.sources.devices, "_capabilities", lambda path: capabilities)
     assert bool(cameras(video(tmp_path, (0, "Any", 0)), "linux")) is is_camera
 
 
@@ -283,7 +283,7 @@ def test_microphones_are_listed_with_channels_and_default() -> None:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePortAudio:
     """A machine with two cameras and three microphones."""
     root, made = video(tmp_path, (0, "Integrated Camera", 0), (2, "Logitech BRIO", 0)), FakePortAudio(*ALSA)
-    monkeypatch.setattr(demo.sources.devices, "cameras", lambda: cameras(root, "linux"))
+    monkeypatch.setattr(mmadfer.sources.devices, "cameras", lambda: cameras(root, "linux"))
     monkeypatch.setitem(sys.modules, "sounddevice", made)
     return made
 
@@ -310,7 +310,7 @@ def test_without_portaudio_the_list_says_what_is_missing(
 
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
-    monkeypatch.setattr(demo.sources.devices, "cameras", list)
+    monkeypatch.setattr(mmadfer.sources.devices, "cameras", list)
     assert live.main(["--list-devices"]) == 0
     assert words in capsys.readouterr().out
     assert live.main(["--source", "local", "--microphone", "0"]) == 2
@@ -365,7 +365,7 @@ def test_the_named_devices_are_opened(machine: FakePortAudio, monkeypatch: pytes
 def test_the_default_camera_is_the_first_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cv2.VideoCapture", lambda number: number)
     for there, number in (([Device(4, "A"), Device(6, "B")], 4), ([], None)):
-        monkeypatch.setattr(demo.sources.devices, "cameras", lambda there=there: there)
+        monkeypatch.setattr(mmadfer.sources.devices, "cameras", lambda there=there: there)
         assert open_camera() == number
     assert open_camera("gone") is None
 
@@ -397,7 +397,7 @@ def heard(machine: FakePortAudio, device: str, seconds: float = 0.3) -> Recorded
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo.sources.local, "SETTLING", 0.0)
+    monkeypatch.setattr(mmadfer.sources.local, "SETTLING", 0.0)
 
 
 @pytest.mark.parametrize("voice", [0, 1, 2, 5])
@@ -436,7 +436,7 @@ def test_a_device_that_refuses_its_channels_is_asked_for_fewer(
 
 
 def test_a_device_that_gives_nothing_is_said_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.sources.local.RETRY", 0.05)
+    monkeypatch.setattr("mmadfer.sources.local.RETRY", 0.05)
     machine, recorded, stop = FakePortAudio(("Dead", 0, 2), most=0), Recorded(), threading.Event()
     monkeypatch.setitem(sys.modules, "sounddevice", machine)
     thread = threading.Thread(target=Microphone(recorded, stop, "dead").run)  # type: ignore[arg-type]
@@ -463,6 +463,6 @@ def test_of_many_channels_the_second_changes_only_for_a_clearly_louder_one() -> 
 
 
 def test_listing_names_no_device_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo.sources.devices, "cameras", list)
+    monkeypatch.setattr(mmadfer.sources.devices, "cameras", list)
     monkeypatch.setitem(sys.modules, "sounddevice", FakePortAudio())
     assert [line for line in listing().splitlines() if line.strip() == "none"] == ["  none", "  none"]

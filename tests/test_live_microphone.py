@@ -28,7 +28,7 @@ PROGRAMS = ("pulseaudio", "pactl", "paplay")
 RECORDER = """
 import sys, threading, time
 import numpy as np
-from demo.sources.local import Microphone
+from mmadfer.sources.local import Microphone
 
 class Recorded:
     def __init__(self):

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from demo.session.pace import HOLD, LATE_AFTER, LONGEST_HOLD, MEASURE_EVERY, MEASURE_SHARE, SOON, Pace
+from mmadfer.stream.pace import HOLD, LATE_AFTER, LONGEST_HOLD, MEASURE_EVERY, MEASURE_SHARE, SOON, Pace
 
 HOP = 0.1875
 

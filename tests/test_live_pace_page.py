@@ -19,7 +19,7 @@ SLOW = 30_000  # ms
 def test_a_change_to_exact_answers_and_back_is_told_in_words(
     chromium: str | None, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demo.session.pace.LATE_AFTER", 1.0)
+    monkeypatch.setattr("mmadfer.stream.pace.LATE_AFTER", 1.0)
     machine = Machine(0.25)
     app = App(str(clips / "derived_face_jfk_6s_44k.mp4"), load=lambda: machine)
     url = app.launch()

@@ -7,19 +7,20 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from demo.session.intake import Frame, Intake, SeenFrame, Sound
 from demo.session.outbox import Outbox
-from demo.session.protocol import HEADER, Close, Kind, ProtocolError
-from demo.session.session import Session, SpectrogramFeed
+from demo.session.protocol import HEADER, Close, Kind
+from demo.session.session import Session, SpectrogramFeed, decode, in_protocol
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import open_media
 from mmadfer.sound.logmel import log_mel
+from mmadfer.stream.intake import Frame, Intake, SeenFrame, Sound, StreamError
 from mmadfer.stream.window import AVWindow
 
 RATE = 44_100
@@ -46,7 +47,7 @@ class Listener:
     def __init__(self) -> None:
         self.frames: list[SeenFrame] = []
         self.sounds: list[Sound] = []
-        self.errors: list[ProtocolError] = []
+        self.errors: list[Exception] = []
         self.gate = threading.Event()
 
     def make_window(self) -> AVWindow:
@@ -59,7 +60,7 @@ class Listener:
     def on_sound(self, sound: Sound) -> None:
         self.sounds.append(sound)
 
-    def on_error(self, error: ProtocolError) -> None:
+    def on_error(self, error: Exception) -> None:
         self.errors.append(error)
 
 
@@ -113,14 +114,14 @@ def test_a_jump_of_the_index_is_counted_and_a_wild_one_refused(intake: Intake) -
     for index in (0, 512, 2048):
         intake.offer_sound(sound(index))
     assert intake.index_gaps == 1
-    with pytest.raises(ProtocolError, match="jumped by"):
+    with pytest.raises(StreamError, match="jumped by"):
         intake.offer_sound(sound(10**12))
 
 
 def test_an_announced_microphone_may_count_anew(intake: Intake, listener: Listener) -> None:
     far = 100 * RATE
     intake.offer_sound(Sound(far, 100.0, np.full((1, RATE), 0.5, np.float32), RATE))
-    with pytest.raises(ProtocolError, match="jumped by"):
+    with pytest.raises(StreamError, match="jumped by"):
         intake.offer_sound(sound(0))
     intake.announce_sound()
     intake.offer_sound(Sound(0, 103.0, np.full((1, RATE), 0.25, np.float32), RATE))
@@ -129,7 +130,7 @@ def test_an_announced_microphone_may_count_anew(intake: Intake, listener: Listen
     view = intake.window.window()
     assert view.end == pytest.approx(104.0) and view.waveform is not None
     assert view.waveform[0, -1] == 0.25 and intake.window.gaps == 1
-    with pytest.raises(ProtocolError, match="jumped by"):
+    with pytest.raises(StreamError, match="jumped by"):
         intake.offer_sound(sound(far))
 
 
@@ -147,14 +148,14 @@ def test_a_face_detector_that_cannot_run_is_told(error: Exception, listener: Lis
     made = Intake(listener, "blind")
     made.offer_frame(Frame(0, 0.0, GREY))
     made.join(5)
-    assert [str(told) for told in listener.errors] == [f"The server cannot look for faces: {error}"]
-    assert listener.errors[0].code is Close.BROKEN
+    told = in_protocol(listener.errors[0])
+    assert (str(told), told.code) == (f"The server cannot look for faces: {error}", Close.BROKEN)
 
 
 def test_sound_far_ahead_of_real_time_is_refused(intake: Intake, listener: Listener) -> None:
     intake.offer_frame(Frame(0, 0.0, GREY))
     assert until(lambda: listener.frames)
-    with pytest.raises(ProtocolError, match="ahead of real time"):
+    with pytest.raises(StreamError, match="ahead of real time"):
         for second in range(40):
             intake.offer_sound(sound(second * RATE, RATE))
 
@@ -163,7 +164,7 @@ def test_sound_far_ahead_of_real_time_is_refused(intake: Intake, listener: Liste
 def test_a_frame_that_cannot_be_decoded_ends_the_intake_in_words(
     intake: Intake, listener: Listener, jpeg: bytes
 ) -> None:
-    intake.offer_frame(Frame(0, 0.0, jpeg))
+    intake.offer_frame(Frame(0, 0.0, partial(decode, jpeg)))
     assert until(lambda: listener.errors)
     intake.join(2)
     assert "frame" in str(listener.errors[0])
@@ -242,7 +243,7 @@ async def told_about_a_face(clip: Path) -> tuple[list[dict], Session]:
     sender = asyncio.create_task(outbox.drain(Page()))
     for number, (moment, rgb) in zip(range(8), open_media(clip).frames(), strict=False):
         jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
-        session.intake.offer_frame(Frame(number, moment, jpeg))
+        session.intake.offer_frame(Frame(number, moment, partial(decode, jpeg)))
         for _ in range(500):
             if frames and frames[-1]["sequence"] == number:
                 break
@@ -268,7 +269,7 @@ def test_each_frame_is_acknowledged_with_its_face_box_as_shares_of_the_frame(cli
 
 def test_a_stopped_session_leaves_no_thread_and_gives_no_window() -> None:
     session = Session(InputSpec(image_size=112))
-    name = f"intake-{session.number}"
+    name = f"intake-{session.stream.number}"
     session.intake.offer_frame(Frame(0, 0.0, GREY))
     assert until(lambda: session.counters.frames)
     assert session.window() is not None

@@ -17,13 +17,14 @@ from test_live_session import until
 
 from demo import live
 from demo.app import App
-from demo.session.intake import Frame, Sound
 from demo.session.protocol import HEADER, Kind
 from demo.session.session import Session
-from demo.sources.local import CAMERA_GONE, Camera, Microphone
-from demo.sources.sources import ClipSource, open_source
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import AudioChunk, MediaFile, VideoFrame
+from mmadfer.sources.clip import ClipSource
+from mmadfer.sources.opening import open_source
+from mmadfer.sources.local import CAMERA_GONE, Camera, Microphone
+from mmadfer.stream.intake import Frame, Sound
 
 
 class Recorded:
@@ -138,7 +139,7 @@ def test_silence_comes_as_it_passes(clips: Path) -> None:
 
 
 def test_a_clip_that_fails_says_so_and_is_tried_again(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.sources.sources.RETRY", 0.1)
+    monkeypatch.setattr("mmadfer.sources.clip.RETRY", 0.1)
     source, recorded, tries = ClipSource(clips / "derived_asl_sorry_jfk_2s_48k.mp4"), Recorded(), []
     packets = MediaFile.packets
 
@@ -185,7 +186,7 @@ class FakeCamera:
 
 
 def test_a_camera_is_tried_again_when_it_is_missing_and_when_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.sources.local.RETRY", 0.05)
+    monkeypatch.setattr("mmadfer.sources.local.RETRY", 0.05)
     cameras = [FakeCamera(0), FakeCamera(3), FakeCamera(0), FakeCamera(5)]
     waiting, opened, recorded, stop = iter(cameras), [], Recorded(), threading.Event()
 

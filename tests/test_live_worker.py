@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +16,9 @@ from live_support import FollowingRecognizer
 from test_live_session import until
 
 from demo.app import App
-from demo.session.protocol import ProtocolError
-from demo.session.worker import CPU_NICENESS, Worker
+from mmadfer.stream.shared import Drift
 from mmadfer.stream.window import AVWindow, Window
+from mmadfer.stream.worker import CPU_NICENESS, Worker
 from mmadfer.types import Prediction
 
 
@@ -28,6 +29,7 @@ class Watched:
         self.number = number
         self.started = time.monotonic()
         self.answers: list[tuple[float, float]] = []
+        self.exact = False
         self.told: list[dict[str, Any]] = []
         self.errors: list[str] = []
         self._empty = AVWindow(FollowingRecognizer().spec).window()
@@ -40,11 +42,17 @@ class Watched:
     def publish(self, prediction: Prediction) -> None:
         self.answers.append((prediction.time, time.monotonic()))
 
-    def send(self, *messages: dict[str, Any], slot: str | None = None) -> None:
-        self.told.extend(messages)
+    def on_trouble(self, words: str) -> None:
+        self.told.append({"type": "trouble", "message": words})
 
-    def on_error(self, error: ProtocolError) -> None:
-        self.errors.append(str(error))
+    def on_drift(self, drift: Drift) -> None:
+        self.told.append({"type": "drift", **asdict(drift)})
+
+    def on_pace(self, exact: bool, seconds: float) -> None:
+        self.told.append({"type": "pace", "exact": exact, "exactMs": round(1000 * seconds, 1)})
+
+    def on_lost(self, error: Exception) -> None:
+        self.errors.append(f"The model has failed: {error}")
 
 
 @pytest.fixture
@@ -143,7 +151,7 @@ def test_a_failed_drift_check_leaves_the_answers_going_on(
         checks.append(time.monotonic())
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("demo.session.answers.Answers.check_drift", fail)
+    monkeypatch.setattr("mmadfer.stream.answers.Answers.check_drift", fail)
     worker, session = start(FollowingRecognizer), Watched(1)
     worker.add(session)  # type: ignore[arg-type]
     assert until(lambda: checks and session.answers and session.answers[-1][1] > checks[0])
@@ -250,7 +258,7 @@ def test_a_machine_that_was_busy_at_the_start_goes_over_to_exact_answers(start: 
 def test_a_machine_that_is_late_for_seconds_goes_back_to_the_step_and_says_so(
     start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demo.session.pace.LATE_AFTER", 1.0)
+    monkeypatch.setattr("mmadfer.stream.pace.LATE_AFTER", 1.0)
     machine, session = Machine(0.0), Watched(1)
     worker = start(lambda: machine)
     worker.add(session)  # type: ignore[arg-type]
@@ -266,7 +274,7 @@ def test_a_machine_that_is_late_for_seconds_goes_back_to_the_step_and_says_so(
 def test_whoever_asks_for_exact_answers_gets_them_however_late(
     start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demo.session.pace.LATE_AFTER", 0.5)
+    monkeypatch.setattr("mmadfer.stream.pace.LATE_AFTER", 0.5)
     machine, session = Machine(0.3), Watched(1)
     worker = start(lambda: machine, exact=True)
     worker.add(session)  # type: ignore[arg-type]

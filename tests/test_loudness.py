@@ -10,8 +10,8 @@ from mmadfer import EmotionRecognizer
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import open_media
 from mmadfer.preprocess import spectrogram
-from mmadfer.recognizer import file_windows
 from mmadfer.sound.loudness import SILENCE, is_silent, levels, sounding_channel
+from mmadfer.stream.hops import file_windows
 from mmadfer.stream.window import AVWindow
 from mmadfer.types import State
 

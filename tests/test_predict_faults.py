@@ -51,14 +51,14 @@ def test_a_file_that_fails_in_any_way_ends_alone(weights, short, tmp_path, monke
         os.link(short, name)
         error.args = tuple(a.format(path=name) if isinstance(a, str) else a for a in error.args)
         names[str(name)] = error
-    iter_file = EmotionRecognizer.iter_file
+    stream = EmotionRecognizer.stream
 
-    def fail(self, path, *more):
-        yield from iter_file(self, path, *more)
+    def fail(self, path, **more):
+        yield from stream(self, path, **more)
         if str(path) in names:
             raise names[str(path)]
 
-    monkeypatch.setattr(EmotionRecognizer, "iter_file", fail)
+    monkeypatch.setattr(EmotionRecognizer, "stream", fail)
     out = tmp_path / "out.csv"
     assert predict.main([*names, str(short), "--csv", str(out), *options(weights)]) == 2
     said = capsys.readouterr().err
@@ -138,9 +138,9 @@ def test_weights_whose_name_is_no_text_are_named(weights, short, tmp_path, capsy
 CRASH = (
     "import os, signal;"
     "from mmadfer import predict; from mmadfer.recognizer import EmotionRecognizer as R;"
-    "real = R.iter_file;"
-    "R.iter_file = lambda self, path, *more: ("
-    "os.kill(os.getpid(), signal.{}) if 'bad' in str(path) else real(self, path, *more))"
+    "real = R.stream;"
+    "R.stream = lambda self, path, **more: ("
+    "os.kill(os.getpid(), signal.{}) if 'bad' in str(path) else real(self, path, **more))"
 )
 
 

@@ -10,7 +10,7 @@ from mmadfer.config import InputSpec
 from mmadfer.media.media_file import open_media
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.preprocess import model_inputs
-from mmadfer.recognizer import file_windows
+from mmadfer.stream.hops import file_windows
 from mmadfer.stream.step import StreamingStep, match
 from mmadfer.stream.window import Window
 from mmadfer.types import State

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from benchmarks.support.abrupt_sound import SECONDS, face_windows, made_sounds, voice_of, with_sound
-from demo.session.answers import Answers
 from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.stream.answers import Answers
 from mmadfer.stream.window import Window
 from mmadfer.weights import starter
 from mmadfer.weights.checkpoint import load_model

@@ -24,7 +24,7 @@ from mmadfer.stream.window import Window
 from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
-    from demo.session.worker import Worker
+    from mmadfer.stream.worker import Worker
 
 SOURCES = ("browser", "clip")
 
@@ -137,7 +137,7 @@ def _serve(connection: Connection, setting: Setting, home: str) -> None:
     os.environ.update(MMADFER_HOME=home, GRADIO_ANALYTICS_ENABLED="False")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no part of the table
     from demo.app import App  # here, since it takes seconds that the measuring process can spare
-    from demo.session.answers import MIN_INTERVAL
+    from mmadfer.stream.answers import MIN_INTERVAL
 
     app = App(str(CLIP) if setting.source == "clip" else "browser", load=lambda: _recorder(setting))
     try:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from demo.server.admission import Admission, shown
 from demo.server.card import card_routes
-from demo.session.intake import Frame, Sound
 from demo.session.outbox import Outbox
 from demo.session.protocol import (
     Close,
@@ -28,8 +28,9 @@ from demo.session.protocol import (
     parse_binary,
     parse_text,
 )
-from demo.session.session import Session
-from demo.session.worker import Worker
+from demo.session.session import Session, decode, in_protocol
+from mmadfer.stream.intake import Frame, Sound, StreamError
+from mmadfer.stream.worker import Worker
 from mmadfer.weights import starter
 
 if TYPE_CHECKING:
@@ -123,22 +124,19 @@ class LiveServer:
         """End every session."""
         for session in [*self.sessions]:
             session.stop()
-            self.worker.remove(session)
         for session in [*self.sessions]:
             session.intake.join(2.0)
 
     def open_session(self, preview: bool = False) -> Session:
         """Start a session; the model must be loaded."""
         assert self.worker.recognizer is not None
-        session = Session(self.worker.recognizer.spec, self.smoothing, preview)
+        session = Session(self.worker.recognizer.spec, self.smoothing, preview, self.worker)
         self.sessions.append(session)
-        self.worker.add(session)
         return session
 
     def close_session(self, session: Session) -> None:
         """End a session; returns at once."""
         session.stop()
-        self.worker.remove(session)
         self.sessions.remove(session)
 
     async def _serve(self, websocket: WebSocket) -> None:
@@ -174,8 +172,9 @@ class LiveServer:
         session.add(outbox)
         try:
             await _receive_into(session, websocket)
-        except ProtocolError as error:
-            outbox.hang_up(error.code, str(error))
+        except (ProtocolError, StreamError) as error:
+            told = in_protocol(error)
+            outbox.hang_up(told.code, str(told))
             await _until_gone(websocket)
         finally:
             self.close_session(session)
@@ -238,7 +237,7 @@ async def _receive_into(session: Session, websocket: WebSocket) -> None:
             samples = message.samples.astype(np.float32)[np.newaxis] / 32768.0
             session.intake.offer_sound(Sound(message.index, message.time, samples, sample_rate))
         else:
-            session.intake.offer_frame(Frame(message.sequence, message.time, message.jpeg))
+            session.intake.offer_frame(Frame(message.sequence, message.time, partial(decode, message.jpeg)))
 
 
 async def _until_gone(websocket: WebSocket) -> None:

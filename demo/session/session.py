@@ -7,30 +7,29 @@ machine's monotonic one), so nothing is ever converted between clocks and latenc
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demo.session.intake import Intake, SeenFrame, Sound
 from demo.session.outbox import Outbox
-from demo.session.protocol import Kind, ProtocolError, pack
-from demo.session.rate import RateMeter
+from demo.session.protocol import Close, Kind, ProtocolError, pack
 from mmadfer.config import InputSpec
 from mmadfer.postprocess import ProbabilitySmoother
 from mmadfer.sound.logmel import LogMel
 from mmadfer.sound.loudness import channel_of, is_silent, levels
-from mmadfer.stream.window import AVWindow
+from mmadfer.stream.intake import Intake, SeenFrame, Sound, StreamError
+from mmadfer.stream.rate import RateMeter
+from mmadfer.stream.session import LiveStream, StreamListener
+from mmadfer.stream.shared import Drift
+from mmadfer.stream.window import AVWindow, Window
+from mmadfer.stream.worker import Worker
 from mmadfer.types import Prediction
-
-if TYPE_CHECKING:
-    from mmadfer.stream.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,6 @@ MEL_FLOOR, MEL_CEILING = -14.0, 4.0
 PREVIEW_WIDTH = 640
 STATES_EVERY = 0.5
 """Time between two reports of what is missing, s: they must not wait for a slow model."""
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,17 @@ class Counters:
     results: int
 
 
-class Session:
-    """The source's intake, and what is sent to its pages."""
+class Session(StreamListener):
+    """The source's stream, and what is sent to its pages."""
 
-    def __init__(self, spec: InputSpec, smoothing: float = 0.0, preview: bool = False) -> None:
-        """Args: smoothing: time constant, s. preview: send the frames to the pages, which do not have them."""
+    def __init__(
+        self, spec: InputSpec, smoothing: float = 0.0, preview: bool = False, worker: Worker | None = None
+    ) -> None:
+        """Args: smoothing: time constant, s. preview: send the frames to the pages, which do not have them.
+
+        worker: answers; None: nobody does.
+        """
         self.spec = spec
-        self.number = next(_numbers)
         self.time_origin = 0.0
         self.arrivals: list[tuple[float, float]] | None = None
         """(capture time, monotonic arrival) of each frame, s, where a benchmark has put a list here."""
@@ -72,11 +74,14 @@ class Session:
         self._results = 0
         self._result_rate = RateMeter(span=10.0)
         self._spectrogram: SpectrogramFeed | None = None
-        self._source_state: dict[str, Any] = {}
         self._first_time: float | None = None
         self._states_told = 0.0
-        self.stopped = False
-        self.intake = Intake(self, str(self.number))
+        self.stream = LiveStream(lambda: AVWindow(spec), worker, listener=self)
+
+    @property
+    def intake(self) -> Intake:
+        """What takes the source's frames and sound."""
+        return self.stream.intake
 
     @property
     def counters(self) -> Counters:
@@ -88,8 +93,8 @@ class Session:
         """Let another page watch."""
         with self._lock:
             self._outboxes.append(outbox)
-        if self._source_state:
-            outbox.put({"type": "source", **self._source_state})
+        if state := self.stream.source_state:
+            outbox.put({"type": "source", **state})
 
     def remove(self, outbox: Outbox) -> None:
         """Let a page go."""
@@ -103,20 +108,19 @@ class Session:
         for outbox in outboxes:
             outbox.put(*messages, slot=slot)
 
-    def set_source_state(self, **state: Any) -> None:
+    def set_source_state(self, **state: str) -> None:
         """Tell the pages, now and when they come, how the source's camera and microphone are."""
-        if state != {k: self._source_state.get(k) for k in state}:
-            self._source_state.update(state)
-            self.send({"type": "source", **self._source_state}, slot="source")
+        self.stream.set_source_state(**state)
+
+    def on_source(self, **state: str) -> None:
+        """Tell the pages how camera and microphone are."""
+        self.send({"type": "source", **state}, slot="source")
 
     def window(self) -> Window | None:
         """Return the newest window; None before anything has come, and after the end."""
-        window = self.intake.window
-        if window is None or self.stopped or not (self.intake.frames or self.intake.sound_seconds):
-            return None
-        return window.window()
+        return self.stream.window()
 
-    def publish(self, prediction: Prediction) -> None:
+    def on_result(self, prediction: Prediction) -> None:
         """Send the model's answer."""
         self._results += 1
         self._result_rate.tick()
@@ -138,12 +142,7 @@ class Session:
 
     def stop(self) -> None:
         """Free everything; returns at once, the intake's thread ends by itself."""
-        self.stopped = True
-        self.intake.stop()
-
-    def make_window(self) -> AVWindow:
-        """Return the rings of this session; called on the intake's thread."""
-        return AVWindow(self.spec)
+        self.stream.close()
 
     def on_frame(self, seen: SeenFrame) -> None:
         """Acknowledge a frame with its face box; called on the intake's thread."""
@@ -157,7 +156,7 @@ class Session:
             "fps": round(self.intake.frame_rate.rate(), 1),
         }
         if self._preview:
-            picture = pack(Kind.PREVIEW, seen.frame.time, seen.frame.sequence, preview(seen.rgb))
+            picture = pack(Kind.PREVIEW, seen.frame.time, seen.frame.sequence or 0, preview(seen.rgb))
             self.send(message, picture, slot="frame")
         else:
             self.send(message, slot="frame")
@@ -172,8 +171,27 @@ class Session:
             self.send(message)
         self._tell_states(sound.time)
 
-    def on_error(self, error: ProtocolError) -> None:
+    def on_trouble(self, words: str) -> None:
+        """Tell the pages that the newest window has no answer."""
+        self.send({"type": "trouble", "message": words}, slot="trouble")
+
+    def on_drift(self, drift: Drift) -> None:
+        """Tell the pages how far steps were from exact answers."""
+        self.send({"type": "drift", **asdict(drift)}, slot="drift")
+
+    def on_pace(self, exact: bool, seconds: float) -> None:
+        """Tell the pages in which way answers are given from now on."""
+        self.send({"type": "pace", "exact": exact, "exactMs": round(1000 * seconds, 1)}, slot="pace")
+
+    def on_error(self, error: Exception) -> None:
         """Tell the pages what was wrong and close their connections; called on the intake's thread."""
+        self._hang_up(in_protocol(error))
+
+    def on_lost(self, error: Exception) -> None:
+        """Hang up, so that every page asks again and is told why."""
+        self._hang_up(ProtocolError(f"The model has failed: {error}", Close.TRY_LATER))
+
+    def _hang_up(self, error: ProtocolError) -> None:
         with self._lock:
             outboxes = tuple(self._outboxes)
         for outbox in outboxes:
@@ -192,6 +210,17 @@ class Session:
             "filled": round(max(0.0, window.end - self._first_time), 2),
         }
         self.send(message, slot="states")
+
+
+def in_protocol(error: Exception) -> ProtocolError:
+    """Return what a page is told where its stream has ended with ``error``."""
+    if isinstance(error, ProtocolError):
+        return error
+    if isinstance(error, StreamError):
+        return ProtocolError(str(error), Close.POLICY)
+    if isinstance(error, ValueError):
+        return ProtocolError(f"a frame or a block of sound was refused: {error}")
+    return ProtocolError(f"The server cannot look for faces: {error}", Close.BROKEN)
 
 
 class SpectrogramFeed:
@@ -242,3 +271,11 @@ def preview(rgb: npt.NDArray[np.uint8]) -> bytes:
     if width > PREVIEW_WIDTH:
         image = cv2.resize(image, (PREVIEW_WIDTH, round(height * PREVIEW_WIDTH / width)), interpolation=cv2.INTER_AREA)
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+
+
+def decode(jpeg: bytes) -> npt.NDArray[np.uint8]:
+    """Return a JPEG's pixels, RGB (height, width, 3). Raises ProtocolError where it cannot be decoded."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
+    if image is None:
+        raise ProtocolError(f"a frame of {len(jpeg)} bytes could not be decoded as JPEG")
+    return image.astype(np.uint8, copy=False)

@@ -18,9 +18,10 @@ from mmadfer import cli
 from mmadfer.files.names import original
 from mmadfer.files.told import warnings_about
 from mmadfer.files.trouble import FILE_TROUBLE, file_sentence
-from mmadfer.recognizer import EmotionRecognizer, check_hop
+from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.scoring.cores import claim_cores
 from mmadfer.scoring.parts import encoded, failed_rows, scored_rows
+from mmadfer.stream.hops import check_hop
 
 _log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -68,10 +67,9 @@ def play(
     """
     answers = LiveAnswers()
     for clip, path in clips:
-        step = None if exact else recognizer.streaming_step()
         shown = WindowMean(clip, recognizer.spec)
         try:
-            with contextlib.closing(recognizer.iter_file(path, hop, step=step)) as predictions:  # type: ignore[type-var]
+            with recognizer.stream(path, exact=exact, hop=hop) as predictions:
                 for prediction in predictions:
                     if prediction.time > shown.end:
                         break

@@ -1,4 +1,4 @@
-"""Sources on the server's side: a clip that is played as if it came from a camera, and where to find the other one."""
+"""A clip that is played as if it came from a camera."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import logging
 import os
 import threading
 import time
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from demo.session.intake import Frame, Sound
-from demo.session.session import Session
-from demo.sources.devices import LocalDevices
 from mmadfer.media.media_file import AudioChunk, MediaFile, VideoFrame, open_media
+from mmadfer.sources.source import Sink
+from mmadfer.stream.intake import Frame, Sound
 
 log = logging.getLogger(__name__)
 
@@ -37,41 +34,19 @@ SAME_INDEX = 0.02
 """Time stamps of sound that differ by less than this, s, are rounding of the container and no gap."""
 
 
-class Source(Protocol):
-    """Something that feeds the one session that all pages watch."""
-
-    def start(self, session: Session) -> None:
-        """Feed ``session``, on threads of its own, until closed."""
-
-    def close(self) -> None:
-        """Stop feeding."""
-
-
-def open_source(name: str | os.PathLike[str], devices: LocalDevices | None = None) -> Source:
-    """Return the source called ``name``: "local", with its ``devices``, or a file.
-
-    Raises OSError or ValueError for an unreadable file.
-    """
-    if name == "local":
-        from demo.sources.local import LocalSource
-
-        return LocalSource(devices)
-    return ClipSource(Path(name))
-
-
 class ClipSource:
     """A file played at its own speed, over and over, on the monotonic clock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         """Raises FileNotFoundError or ValueError for a file that holds neither video nor sound."""
         self._media: MediaFile = open_media(path)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, session: Session) -> None:
-        """Play into ``session`` until closed."""
-        self._tell(session)
-        self._thread = threading.Thread(target=self._run, args=(session,), name="clip", daemon=True)
+    def start(self, sink: Sink) -> None:
+        """Play into ``sink`` until closed."""
+        self._tell(sink)
+        self._thread = threading.Thread(target=self._run, args=(sink,), name="clip", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -80,21 +55,21 @@ class ClipSource:
         if self._thread is not None:
             self._thread.join(2.0)
 
-    def _run(self, session: Session) -> None:
-        player = _Player(session, self._media, self._stop)
+    def _run(self, sink: Sink) -> None:
+        player = _Player(sink, self._media, self._stop)
         while not self._stop.is_set():
             try:
                 player.play_once()
             except (OSError, ValueError) as error:
                 log.warning("the clip stopped and is tried again: %s", error)
-                self._tell(session, f"The clip cannot be played on: {error}")
+                self._tell(sink, f"The clip cannot be played on: {error}")
                 self._stop.wait(RETRY)
                 player.go_on()
             else:
-                self._tell(session)
+                self._tell(sink)
 
-    def _tell(self, session: Session, trouble: str = "") -> None:
-        session.set_source_state(
+    def _tell(self, sink: Sink, trouble: str = "") -> None:
+        sink.set_source_state(
             camera=trouble if self._media.has_video else "The clip has no video",
             microphone=trouble if self._media.has_audio else "The clip has no sound",
         )
@@ -103,8 +78,8 @@ class ClipSource:
 class _Player:
     """The clock, the running numbers and the sound's end of a clip that is being played."""
 
-    def __init__(self, session: Session, media: MediaFile, stop: threading.Event) -> None:
-        self._session = session
+    def __init__(self, sink: Sink, media: MediaFile, stop: threading.Event) -> None:
+        self._sink = sink
         self._media = media
         self._stop = stop
         self._start = time.monotonic()
@@ -159,7 +134,7 @@ class _Player:
         if now - due > LATE and now - self._shown < LONGEST_WAIT:
             return
         self._shown = now
-        self._session.intake.offer_frame(Frame(self._sequence, due, frame.rgb))
+        self._sink.intake.offer_frame(Frame(self._sequence, due, frame.rgb))
         self._sequence += 1
 
     def _play(self, chunk: AudioChunk) -> None:
@@ -186,7 +161,7 @@ class _Player:
 
     def _push(self, samples: np.ndarray) -> None:
         rate = self._media.sample_rate
-        self._session.intake.offer_sound(Sound(self._index, self._start + self._index / rate, samples, rate))
+        self._sink.intake.offer_sound(Sound(self._index, self._start + self._index / rate, samples, rate))
         self._index += samples.shape[1]
 
 

@@ -1,7 +1,7 @@
-"""One thread per session that turns what arrives into a window: decode, find the face, crop, log-mel.
+"""One thread per live stream that turns what arrives into a window: decode, find the face, crop.
 
-The receive loop only drops things here and goes on: a frame into a slot, where a newer one replaces it (newest wins),
-and sound into a queue, from which nothing is ever dropped.
+Who receives only drops things here and goes on: a frame into a slot, where a newer one replaces it (newest wins), and
+sound into a queue, from which nothing is ever dropped.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from demo.session.protocol import Close, ProtocolError
-from demo.session.rate import RateMeter
+from mmadfer.stream.rate import RateMeter
 
 if TYPE_CHECKING:
     from mmadfer.stream.window import AVWindow
@@ -26,25 +26,35 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_WAITING_SECONDS = 30.0
-"""Sound that may wait for the thread; a page that is further ahead does not send in real time."""
+"""Sound that may wait for the thread; a source that is further ahead does not send in real time."""
 MAX_JUMP_SECONDS = 60.0
 """Largest jump of the running sample index that is taken as lost sound."""
 
 
+class StreamError(ValueError):
+    """What came in is no stream in real time; nothing more of it is taken."""
+
+
 @dataclass(frozen=True)
 class Frame:
-    """A frame on its way in: ``image`` is a JPEG or RGB uint8 (height, width, 3); ``time`` in s."""
+    """A frame on its way in: ``image`` is RGB uint8 (height, width, 3), or gives it on the thread; ``time`` in s.
 
-    sequence: int
+    ``sequence`` counts the source's frames, None where nobody counts.
+    """
+
+    sequence: int | None
     time: float
-    image: bytes | npt.NDArray[np.uint8]
+    image: npt.NDArray[np.uint8] | Callable[[], npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A block of sound on its way in: float32 (channels, n) in [-1, 1]; ``time`` of its first sample in s."""
+    """A block of sound on its way in: float32 (channels, n) in [-1, 1].
 
-    index: int
+    ``index`` is the running index of its first sample, None where nobody counts; ``time`` is of that sample, in s.
+    """
+
+    index: int | None
     time: float
     samples: npt.NDArray[np.float32]
     sample_rate: int
@@ -74,8 +84,8 @@ class IntakeListener(Protocol):
         """Take a block of sound that is in the window."""
         ...
 
-    def on_error(self, error: ProtocolError) -> None:
-        """Learn that the thread has ended because of what came in."""
+    def on_error(self, error: Exception) -> None:
+        """Learn that the thread has ended: ValueError for what came in, else what the server lacks or has lost."""
         ...
 
 
@@ -91,6 +101,7 @@ class Intake:
         self._newest_sequence = -1
         self._next_index: int | None = None
         self._announced = False
+        self._again = False
         self._stopped = False
         self.window: AVWindow | None = None
         self.frames = 0
@@ -104,9 +115,13 @@ class Intake:
     def offer_frame(self, frame: Frame) -> None:
         """Take a frame unless a newer one came before it; `toBlob` in the browser can overtake itself."""
         with self._condition:
-            if frame.sequence <= self._newest_sequence:
+            if frame.sequence is None:
+                if self._frame is not None and frame.time <= self._frame.time:
+                    return
+            elif frame.sequence <= self._newest_sequence:
                 return
-            self._newest_sequence = frame.sequence
+            else:
+                self._newest_sequence = frame.sequence
             self.frames_replaced += self._frame is not None
             self._frame = frame
             self._condition.notify()
@@ -117,18 +132,26 @@ class Intake:
             self._announced = True
 
     def offer_sound(self, sound: Sound) -> None:
-        """Queue a block of sound. Raises ProtocolError where it is far ahead of real time or its index jumps far."""
+        """Queue a block of sound. Raises StreamError where it is far ahead of real time or its index jumps far."""
         count = sound.samples.shape[1]
         with self._condition:
-            if self._next_index is not None and sound.index != self._next_index:
-                self._check_jump(sound.index - self._next_index, sound.sample_rate)
-            self._announced = False
-            self._next_index = sound.index + count
+            if sound.index is not None:
+                if self._next_index is not None and sound.index != self._next_index:
+                    self._check_jump(sound.index - self._next_index, sound.sample_rate)
+                self._announced = False
+                self._next_index = sound.index + count
             self._sound_ahead += count / sound.sample_rate
             if self._sound_ahead > MAX_WAITING_SECONDS:
-                raise ProtocolError(f"sound came {MAX_WAITING_SECONDS:.0f} s ahead of real time", Close.POLICY)
+                raise StreamError(f"sound came {MAX_WAITING_SECONDS:.0f} s ahead of real time")
             self._sounds.append(sound)
             self._condition.notify()
+
+    def reset(self) -> None:
+        """Forget what came in: what comes from now on begins a stream anew, on whatever clock."""
+        with self._condition:
+            self._frame, self._next_index, self._again = None, None, True
+            self._sounds.clear()
+            self._sound_ahead = 0.0
 
     def stop(self) -> None:
         """Let the thread end and free the window; returns at once."""
@@ -145,7 +168,7 @@ class Intake:
     def _check_jump(self, jump: int, sample_rate: int) -> None:
         self.index_gaps += 1
         if not self._announced and abs(jump) > MAX_JUMP_SECONDS * sample_rate:
-            raise ProtocolError(f"the sample index jumped by {jump}, more than {MAX_JUMP_SECONDS:.0f} s", Close.POLICY)
+            raise StreamError(f"the sample index jumped by {jump}, more than {MAX_JUMP_SECONDS:.0f} s")
 
     def _run(self) -> None:
         # Blocks of sound are too small to share among threads: waiting for each other takes longer than the work. The
@@ -163,18 +186,21 @@ class Intake:
                     sounds, self._sounds = self._sounds, deque()
                     frame, self._frame = self._frame, None
                     self._sound_ahead = 0.0
+                    again, self._again = self._again, False
+                if again:
+                    window.reset()
                 for sound in sounds:
                     self._take_sound(window, sound)
                 if frame is not None:
                     self._take_frame(window, frame)
-        except ProtocolError as error:
+        except ValueError as error:
             self._listener.on_error(error)
-        except (ValueError, cv2.error) as error:
-            self._listener.on_error(ProtocolError(f"a frame or a block of sound was refused: {error}"))
+        except cv2.error as error:
+            self._listener.on_error(ValueError(str(error)))
         except (ImportError, OSError, RuntimeError) as error:
             # A library that the face detector needs is missing, or it has failed inside: no frame is at fault.
             log.exception("the intake has failed")
-            self._listener.on_error(ProtocolError(f"The server cannot look for faces: {error}", Close.BROKEN))
+            self._listener.on_error(error)
         finally:
             window.close()
 
@@ -184,7 +210,7 @@ class Intake:
         self._listener.on_sound(sound)
 
     def _take_frame(self, window: AVWindow, frame: Frame) -> None:
-        rgb = decode(frame.image) if isinstance(frame.image, bytes) else frame.image
+        rgb = frame.image() if callable(frame.image) else frame.image
         face = window.push_frame(frame.time, rgb)
         self.frames += 1
         self.frame_rate.tick()
@@ -194,11 +220,3 @@ class Intake:
             b = face.box
             box = (b.x / width, b.y / height, b.width / width, b.height / height, b.angle)
         self._listener.on_frame(SeenFrame(frame, rgb, box))
-
-
-def decode(jpeg: bytes) -> npt.NDArray[np.uint8]:
-    """Return a JPEG's pixels, RGB (height, width, 3). Raises ProtocolError where it cannot be decoded."""
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise ProtocolError(f"a frame of {len(jpeg)} bytes could not be decoded as JPEG")
-    return image.astype(np.uint8, copy=False)

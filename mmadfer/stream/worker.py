@@ -1,4 +1,4 @@
-"""The one thread that runs the model: it loads it, then answers the newest window of each session in turn."""
+"""The one thread that runs the model: it loads it, then answers the newest window of each live stream in turn."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import torch
 
-from demo.session.answers import Answers
-from demo.session.pace import Pace
-from demo.session.protocol import Close, ProtocolError
-from demo.session.recognizer import Recognizer
+from mmadfer.stream.answers import Answers
+from mmadfer.stream.pace import Pace
+from mmadfer.stream.shared import Recognizer, Watched
 
 if TYPE_CHECKING:
-    from demo.session.session import Session
     from mmadfer.stream.window import Window
 
 log = logging.getLogger(__name__)
@@ -31,22 +28,24 @@ LEAVE_LOADING = 1.0
 
 
 class Worker:
-    """Runs one recogniser for all sessions of the process.
+    """Runs one recogniser for all live streams that share it.
 
-    Sessions take turns: after each answer the next session with something new is served, always with its newest window,
-    so a slow model makes answers rarer and never later, and one busy session cannot starve another.
+    Streams take turns: after each answer the next stream with something new is served, always with its newest window,
+    so a slow model makes answers rarer and never later, and one busy stream cannot starve another.
     """
 
-    def __init__(self, load: Callable[[], Recognizer], exact: bool = False) -> None:
+    def __init__(self, load: Callable[[], Recognizer], exact: bool = False, owns: bool = True) -> None:
         """Args: load: called once, on a thread; what it raises ends up in `error`.
 
-        exact: compute every window whole, however long that takes; without it, as `Pace` chooses.
+        exact: compute every window whole, however long that takes; without it, as `Pace` chooses. owns: whether the
+        model is freed at the end.
         """
         self._load = load
+        self._owns = owns
         self._always_exact = exact
         self._pace: Pace | None = None
         self._condition = threading.Condition()
-        self._sessions: list[Session] = []
+        self._streams: list[Watched] = []
         self._answers: dict[int, Answers] = {}
         self._stopped = False
         self._loading = True
@@ -71,18 +70,26 @@ class Worker:
         self._loader.start()
         self._thread.start()
 
-    def add(self, session: Session) -> None:
-        """Serve ``session`` from now on."""
+    def add(self, stream: Watched) -> None:
+        """Serve ``stream`` from now on; it is told at once where the model has failed."""
         with self._condition:
-            self._sessions.append(session)
+            self._streams.append(stream)
+            error = self.error
             self._condition.notify()
+        if error is not None:
+            stream.on_lost(error)
 
-    def remove(self, session: Session) -> None:
-        """Serve ``session`` no more."""
+    def forget(self, stream: Watched) -> None:
+        """Keep nothing of what ``stream`` has shown: its next answer is exact."""
         with self._condition:
-            if session in self._sessions:
-                self._sessions.remove(session)
-            self._answers.pop(session.number, None)
+            self._answers.pop(stream.number, None)
+
+    def remove(self, stream: Watched) -> None:
+        """Serve ``stream`` no more."""
+        with self._condition:
+            if stream in self._streams:
+                self._streams.remove(stream)
+            self._answers.pop(stream.number, None)
 
     def stop(self, timeout: float = 10.0) -> None:
         """End the thread and free the model; waits for a running answer, at most ``timeout`` s.
@@ -107,7 +114,7 @@ class Worker:
             self._made = made
             stopped = self._stopped
             self._condition.notify_all()
-        if stopped and made is not None:
+        if stopped and made is not None and self._owns:
             made.close()
 
     def _run(self) -> None:
@@ -120,7 +127,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the thread's outermost frame; the pages wait for answers
             self._fail(error)
         finally:
-            if recognizer is not None:
+            if recognizer is not None and self._owns:
                 recognizer.close()
             self.loaded.set()
 
@@ -138,60 +145,59 @@ class Worker:
             self._serve_next(recognizer, pace)
 
     def _fail(self, error: Exception) -> None:
-        """Note that there is no model any more, and hang up, so that every page asks again and is told why."""
+        """Note that there is no model any more, and tell every stream why."""
         if self.loaded.is_set():  # before, `App.load` raises it
             log.error("the model has failed", exc_info=error)
         with self._condition:
             self.error, self.recognizer = error, None
-            sessions = list(self._sessions)
-        for session in sessions:
-            session.on_error(ProtocolError(f"The model has failed: {error}", Close.TRY_LATER))
+            streams = list(self._streams)
+        for stream in streams:
+            stream.on_lost(error)
 
     def _serve_next(self, recognizer: Recognizer, pace: Pace) -> None:
         with self._condition:
-            self._condition.wait_for(lambda: self._stopped or self._sessions)
-            waiting = list(self._sessions)
-        for session in waiting:
-            answers = self._answers_of(recognizer, session)
-            answers.exact = pace.exact
-            window = session.window()
+            self._condition.wait_for(lambda: self._stopped or self._streams)
+            waiting = list(self._streams)
+        for stream in waiting:
+            answers = self._answers_of(recognizer, stream)
+            answers.exact = pace.exact or stream.exact
+            window = stream.window()
             if window is not None and answers.is_due(window) and not self._stopped:
-                self._rotate(session)
-                if self._answer(answers, session, window):
+                self._rotate(stream)
+                if self._answer(answers, stream, window):
                     self._keep_pace(pace, answers)
                 return
         if not self._check_drift(waiting, pace):
             time.sleep(IDLE_WAIT)
 
-    def _answers_of(self, recognizer: Recognizer, session: Session) -> Answers:
+    def _answers_of(self, recognizer: Recognizer, stream: Watched) -> Answers:
         with self._condition:
-            found = self._answers.get(session.number) or Answers(recognizer, self.exact)
-            if session in self._sessions:  # one that has just left must not come back into the table
-                self._answers[session.number] = found
+            found = self._answers.get(stream.number) or Answers(recognizer, self.exact)
+            if stream in self._streams:  # one that has just left must not come back into the table
+                self._answers[stream.number] = found
             return found
 
-    def _rotate(self, session: Session) -> None:
+    def _rotate(self, stream: Watched) -> None:
         with self._condition:
-            if session in self._sessions:
-                self._sessions.remove(session)
-                self._sessions.append(session)
+            if stream in self._streams:
+                self._streams.remove(stream)
+                self._streams.append(stream)
 
-    def _answer(self, answers: Answers, session: Session, window: Window) -> bool:
+    def _answer(self, answers: Answers, stream: Watched, window: Window) -> bool:
         """Answer ``window``, or say that it has no answer; return which."""
         try:
-            session.publish(answers.answer(window))
+            stream.publish(answers.answer(window))
         except (ValueError, RuntimeError) as error:
             # Out of memory on a GPU, or numbers that are not finite: this window has no answer, the next may.
-            log.exception("no answer for session %d", session.number)
-            words = f"The model failed on the newest window: {error}"
-            session.send({"type": "trouble", "message": words}, slot="trouble")
+            log.exception("no answer for stream %d", stream.number)
+            stream.on_trouble(f"The model failed on the newest window: {error}")
             return False
         return True
 
-    def _check_drift(self, sessions: list[Session], pace: Pace) -> bool:
+    def _check_drift(self, streams: list[Watched], pace: Pace) -> bool:
         """Use the pause for an exact pass that waits, or that tells what it takes; return whether there was one."""
-        for session in sessions:
-            answers = self._answers.get(session.number)
+        for stream in streams:
+            answers = self._answers.get(stream.number)
             if answers is None:
                 continue
             if pace.wants_measure():
@@ -199,10 +205,10 @@ class Worker:
             try:
                 drift = answers.check_drift()
             except (ValueError, RuntimeError):  # as in `_answer`; the check comes again, after further steps
-                log.exception("no exact pass for session %d", session.number)
+                log.exception("no exact pass for stream %d", stream.number)
                 return True
             if drift is not None:
-                session.send({"type": "drift", **asdict(drift)}, slot="drift")
+                stream.on_drift(drift)
                 self._keep_pace(pace, answers)
                 return True
         return False
@@ -210,15 +216,14 @@ class Worker:
     def _keep_pace(self, pace: Pace, answers: Answers) -> None:
         """Take in how long the newest pass took, and say so where answers are given in another way from now on."""
         with self._condition:
-            sessions = list(self._sessions)
+            streams = list(self._streams)
         if not answers.was_exact:
             pace.saw_step(answers.seconds)
-        elif pace.saw_exact(answers.seconds, len(sessions)):
+        elif pace.saw_exact(answers.seconds, len(streams)):
             way = "computed whole" if pace.exact else "given by the step"
             log.info("an exact answer took %.0f ms: from now on answers are %s", 1000 * answers.seconds, way)
-            message = {"type": "pace", "exact": pace.exact, "exactMs": round(1000 * answers.seconds, 1)}
-            for session in sessions if answers.has_step else ():
-                session.send(message, slot="pace")
+            for stream in streams if answers.has_step else ():
+                stream.on_pace(pace.exact, answers.seconds)
 
 
 def lower_priority() -> None:

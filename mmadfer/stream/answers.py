@@ -1,25 +1,24 @@
-"""One session's answers: when the next is due, what is kept for it, and how far quick answers are from exact ones."""
+"""One live stream's answers: when the next is due, what is kept for it, and how far steps are from exact ones."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmadfer.config import InputSpec
+from mmadfer.stream.shared import Drift, Recognizer
 from mmadfer.stream.step_error import LIMIT
 from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
-    from demo.session.recognizer import Recognizer
     from mmadfer.stream.window import Window
 
 log = logging.getLogger(__name__)
 
 MIN_INTERVAL = 0.1
-"""Time between two exact answers to one session, s: more than ten a second nobody reads, and others wait for them."""
+"""Time between two exact answers to one stream, s: more than ten a second nobody reads, and others wait for them."""
 HOP_SLACK = 0.9
 """Share of a hop after which the next step is due: camera frames do not fall on hops."""
 DRIFT_EVERY = 128
@@ -28,19 +27,8 @@ DRIFT_AGAIN = 8
 """The same after a step that was too far off; then twice as many each time, up to the usual number."""
 
 
-@dataclass(frozen=True)
-class Drift:
-    """How far steps were from the exact pass."""
-
-    checks: int
-    last: float
-    """Largest difference of a probability in the newest check."""
-    largest: float
-    """The same over all checks of the session."""
-
-
 class Answers:
-    """The memory of one session between answers. Used on the model's thread only."""
+    """The memory of one stream between answers. Used on the model's thread only."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The camera and the microphone of the machine that runs the server."""
+"""The camera and the microphone of this machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from demo.session.intake import MAX_JUMP_SECONDS, Frame, Sound
-from demo.session.session import Session
-from demo.sources.channels import FewChannels
-from demo.sources.devices import NONE, LocalDevices, camera_number, chosen_microphone, portaudio
+from mmadfer.sources.channels import FewChannels
+from mmadfer.sources.devices import NONE, LocalDevices, camera_number, chosen_microphone, portaudio
+from mmadfer.sources.source import Sink
+from mmadfer.stream.intake import MAX_JUMP_SECONDS, Frame, Sound
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +45,18 @@ class LocalSource:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def start(self, session: Session) -> None:
-        """Stream both into ``session`` until closed."""
+    def start(self, sink: Sink) -> None:
+        """Stream both into ``sink`` until closed."""
         runs: dict[str, Callable[[], None]] = {}
         if self._devices.camera == NONE:
-            session.set_source_state(camera="The camera is left out: reading the voice alone")
+            sink.set_source_state(camera="The camera is left out: reading the voice alone")
         else:
             wanted = self._devices.camera
-            runs["camera"] = Camera(session, self._stop, lambda: open_camera(wanted)).run
+            runs["camera"] = Camera(sink, self._stop, lambda: open_camera(wanted)).run
         if self._devices.microphone == NONE:
-            session.set_source_state(microphone="The microphone is left out: reading the face alone")
+            sink.set_source_state(microphone="The microphone is left out: reading the face alone")
         else:
-            runs["microphone"] = Microphone(session, self._stop, self._devices.microphone).run
+            runs["microphone"] = Microphone(sink, self._stop, self._devices.microphone).run
         for name, run in runs.items():
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
@@ -78,9 +78,9 @@ def open_camera(wanted: str | None = None) -> Any:
 class Camera:
     """Frames of an OpenCV camera, stamped right after they were grabbed."""
 
-    def __init__(self, session: Session, stop: threading.Event, open_camera: Callable[[], Any] = open_camera) -> None:
+    def __init__(self, sink: Sink, stop: threading.Event, open_camera: Callable[[], Any] = open_camera) -> None:
         """Args: open_camera: gives None, or what has OpenCV's `isOpened`, `grab`, `retrieve`, `set` and `release`."""
-        self._session = session
+        self._sink = sink
         self._stop = stop
         self._open = open_camera
         self._sequence = 0
@@ -98,7 +98,7 @@ class Camera:
                     camera.release()
             if self._stop.is_set():
                 return
-            self._session.set_source_state(camera=CAMERA_GONE if seen else "No camera found on this machine")
+            self._sink.set_source_state(camera=CAMERA_GONE if seen else "No camera found on this machine")
             self._stop.wait(RETRY)
 
     def _stream(self, camera: Any) -> bool:
@@ -113,9 +113,9 @@ class Camera:
                 break
             if not any_frame:
                 any_frame = True
-                self._session.set_source_state(camera="")
+                self._sink.set_source_state(camera="")
             rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-            self._session.intake.offer_frame(Frame(self._sequence, now, rgb))
+            self._sink.intake.offer_frame(Frame(self._sequence, now, rgb))
             self._sequence += 1
         return any_frame
 
@@ -123,9 +123,9 @@ class Camera:
 class Microphone:
     """Blocks of a PortAudio microphone, stamped with the time at which their first sample was recorded."""
 
-    def __init__(self, session: Session, stop: threading.Event, device: str | None = None) -> None:
+    def __init__(self, sink: Sink, stop: threading.Event, device: str | None = None) -> None:
         """Args: device: PortAudio's number, or a part of a name; its default where None."""
-        self._session = session
+        self._sink = sink
         self._stop = stop
         self._device = device
         self._index = 0
@@ -138,7 +138,7 @@ class Microphone:
         try:
             sounddevice = portaudio()
         except (OSError, ImportError) as error:
-            self._session.set_source_state(microphone=f"No microphone: {error}")
+            self._sink.set_source_state(microphone=f"No microphone: {error}")
             return
         while not self._stop.is_set():
             try:
@@ -149,7 +149,7 @@ class Microphone:
                 words = f"No microphone {self._device or ''}".rstrip() + " found on this machine"
             if self._stop.is_set():
                 return
-            self._session.set_source_state(microphone=words)
+            self._sink.set_source_state(microphone=words)
             self._stop.wait(RETRY)
             # PortAudio lists devices once; only starting it anew finds one that was plugged in since.
             sounddevice._terminate()
@@ -171,7 +171,7 @@ class Microphone:
             self._settled = now + SETTLING if first else self._settled
             if now < self._settled:
                 return
-            self._session.set_source_state(microphone="")
+            self._sink.set_source_state(microphone="")
             adc = clock.inputBufferAdcTime
             self.take(few.pick(data.T).T, now - (clock.currentTime - adc), adc, status, rate)
 
@@ -202,7 +202,7 @@ class Microphone:
             self._start += min(late, CREEP * len(data) / rate)
         # A copy in any case: the buffer is PortAudio's and will be overwritten. `np.ascontiguousarray` makes none of a
         # block of one sample or one channel, and what then was heard was noise.
-        self._session.intake.offer_sound(Sound(self._index, captured, np.array(data.T, order="C"), rate))
+        self._sink.intake.offer_sound(Sound(self._index, captured, np.array(data.T, order="C"), rate))
         self._index += len(data)
 
 

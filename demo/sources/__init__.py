@@ -1,1 +1,0 @@
-"""Cameras, microphones and clips of the machine that runs the server."""
