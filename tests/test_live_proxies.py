@@ -24,7 +24,7 @@ Page = Any
 pytestmark = pytest.mark.browser
 SLOW = 30_000  # ms
 NAME = "emotions.example"
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+SETTINGS = (Path(__file__).parent.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -267,10 +267,10 @@ def test_a_path_that_the_proxy_leaves_in_place_is_told_or_named(
             app.close()
 
 
-def test_the_readmes_settings_for_nginx_work_as_they_stand(
+def test_the_settings_for_nginx_in_docs_work_as_they_stand(
     stand: Stand, open_page: Callable[[str], Page], tmp_path: Path
 ) -> None:
-    found = re.search(r"```nginx\n(.*?)```", README, re.DOTALL)
+    found = re.search(r"```nginx\n(.*?)```", SETTINGS, re.DOTALL)
     assert found is not None
     block, port = found.group(1), free_port()
     assert block.count("127.0.0.1:7860") == 1

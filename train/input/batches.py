@@ -43,7 +43,7 @@ class Batches(Generic[Loaded]):
     ) -> None:
         """Args: sampler: positions of clips, all in order where None; threads: that load ahead; 0: nothing is."""
         self.sampler: Sampler[int] | Sequence[int] = range(len(clips)) if sampler is None else sampler
-        self.batch_sampler = None  # what has a sampler is asked for it by the training engine
+        self.batch_sampler = None  # what has a sampler is asked for it by the trainer
         self._clips, self._batch_size, self._threads = clips, batch_size, threads
 
     def __len__(self) -> int:

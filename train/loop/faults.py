@@ -1,4 +1,4 @@
-"""What can go wrong inside of the training engine, in words for people."""
+"""What can go wrong inside of the trainer, in words for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOST_PROCESS = re.compile(r"closed by peer|connection reset|gloo|nccl|process g
 
 @contextlib.contextmanager
 def as_sentences(hint: str) -> Iterator[None]:
-    """Turn the engine's failures inside of the block into ValueError or OSError with one sentence.
+    """Turn the trainer's failures inside of the block into ValueError or OSError with one sentence.
 
     Args: hint: what each ends with: what is kept, and how to go on. What is not known here passes as it is.
     """
@@ -31,7 +31,7 @@ def as_sentences(hint: str) -> Iterator[None]:
         _only_first_process_says(error)
         raise InterruptedError(f"stopped by a SIGTERM; {hint}") from error
     except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # the engine's way to end on Ctrl-C
+        if isinstance(error.__context__, KeyboardInterrupt):  # the trainer's way to end on Ctrl-C
             raise KeyboardInterrupt from error
         raise
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The model as the training engine drives it: one loss, one optimiser, one rule for the rate."""
+"""The model as the trainer drives it: one loss, one optimiser, one rule for the rate."""
 
 from __future__ import annotations
 

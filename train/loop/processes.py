@@ -18,7 +18,7 @@ from mmadfer.cli import USAGE_ERROR
 class OtherProcesses(Callback):
     """Watches the processes that this one started, and ends all together in one sentence where one fails.
 
-    The engine would kill this process too, without an exit code of its own.
+    The trainer would kill this process too, without an exit code of its own.
     """
 
     def __init__(self, prog: str, hint: str) -> None:
@@ -28,7 +28,7 @@ class OtherProcesses(Callback):
         self._ending = threading.Lock()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Watch what the engine has just started, if anything: it does so once, in the first fold."""
+        """Watch what the trainer has just started, if anything: it does so once, in the first fold."""
         launcher = trainer.strategy.launcher
         if not isinstance(launcher, _SubprocessScriptLauncher) or self._launcher or not launcher.procs:
             return

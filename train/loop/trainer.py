@@ -1,4 +1,4 @@
-"""The training engine, set up as this project uses it."""
+"""The trainer (pytorch-lightning's), set up as this project uses it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from train.recipe import Recipe
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 _EXPECTED = (
-    r".*isinstance\(treespec, LeafSpec\)",  # the engine's own, of the PyTorch that it runs on
+    r".*isinstance\(treespec, LeafSpec\)",  # the trainer's own, of the PyTorch that it runs on
     ".*You have overridden `on_(before|after)_batch_transfer`",  # in the module, as wanted
     ".*number of training batches .* is smaller than the logging interval",
     ".*module.s. in eval mode at the start",  # drop_path_on_frozen = false
@@ -63,20 +63,20 @@ def make_trainer(
         )
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise ValueError(f"--accelerator {accelerator} --devices {devices} is not to be had here: {error}") from error
-    # After a training the engine puts back the handler of every signal as Python knows it, and with it the default of
+    # After a training the trainer puts back the handler of every signal as Python knows it, and with it the default of
     # those that compiled libraries (MediaPipe, faulthandler, ...) had taken for themselves. It may have its own back.
     trainer._signal_connector._get_current_signal_handlers = _handlers_to_put_back  # type: ignore[method-assign]
     return trainer
 
 
 def _handlers_to_put_back() -> dict[Any, Any]:
-    """Return the handlers of the signals that the engine takes."""
+    """Return the handlers of the signals that the trainer takes."""
     names = ("SIGTERM", "SIGUSR1")
     return {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None)) is not None}
 
 
 def _hush() -> None:
-    """Keep the engine from saying what nobody can act on; why it ends other processes is worth saying."""
+    """Keep the trainer from saying what nobody can act on; why it ends other processes is worth saying."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)

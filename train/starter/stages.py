@@ -68,7 +68,7 @@ class Stage:
         last = folder / CHECKPOINT
         data = StageData(self.train, self.validation, self.recipe, workers)
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
-        if not module.scores:  # it was finished before: the engine then leaves the averaged weights in the file
+        if not module.scores:  # it was finished before: the trainer then leaves the averaged weights in the file
             module.load_state_dict(torch.load(last, map_location="cpu", weights_only=True)["state_dict"])
         return module.model.eval()
 
