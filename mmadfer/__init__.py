@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmadfer import preprocess
     from mmadfer.config import InputSpec, ModelConfig
+    from mmadfer.media.media_file import AudioChunk, VideoFrame
     from mmadfer.recognizer import EmotionRecognizer
+    from mmadfer.stream.session import EmotionStream
     from mmadfer.types import Prediction
     from mmadfer.weights.checkpoint import load_model, load_pretrained, save_model
 
 __all__ = [
+    "AudioChunk",
     "EmotionRecognizer",
+    "EmotionStream",
     "InputSpec",
     "ModelConfig",
     "Prediction",
+    "VideoFrame",
     "load_model",
     "load_pretrained",
     "preprocess",
@@ -27,10 +32,13 @@ __all__ = [
 __version__ = version("mmadfer")
 
 _HOME = {
+    "AudioChunk": "media.media_file",
     "EmotionRecognizer": "recognizer",
+    "EmotionStream": "stream.session",
     "InputSpec": "config",
     "ModelConfig": "config",
     "Prediction": "types",
+    "VideoFrame": "media.media_file",
     "load_model": "weights.checkpoint",
     "load_pretrained": "weights.checkpoint",
     "save_model": "weights.checkpoint",

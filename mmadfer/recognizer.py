@@ -7,6 +7,7 @@ import math
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ class EmotionRecognizer:
         self._backend: Backend = load_backend(model, backend, device, precision)
         self._lock = threading.Lock()
         self._worker: Worker | None = None
+        self._live: weakref.WeakSet[LiveStream] = weakref.WeakSet()
         self._closed = False
         self.exact_seconds = math.inf
         """Time of an exact answer here, s; measured by `warmup`, infinite before and where it is far too long."""
@@ -113,6 +115,8 @@ class EmotionRecognizer:
         with self._lock:
             worker, self._worker = self._worker, None
             was_closed, self._closed = self._closed, True
+        for stream in list(self._live):
+            stream.close()
         if worker is not None:
             worker.stop()
         if not was_closed:
@@ -189,6 +193,7 @@ class EmotionRecognizer:
         if hop is not None or progress is not None:
             raise ValueError("hop and progress are for files; a live stream answers as often as its machine can")
         live = LiveStream(lambda: AVWindow(self.spec), self._shared_worker(), exact, listener, on_result)
+        self._live.add(live)
         if source == CAMERA:
             camera = open_source(LOCAL)
             live.when_closed(camera.close)

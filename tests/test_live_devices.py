@@ -21,7 +21,6 @@ import mmadfer.sources.local
 from demo import live
 from mmadfer.sound.loudness import sounding_channel
 from mmadfer.sources.channels import FEW, FewChannels
-from mmadfer.sources.opening import open_source
 from mmadfer.sources.devices import (
     Device,
     LocalDevices,
@@ -33,6 +32,7 @@ from mmadfer.sources.devices import (
     microphones,
 )
 from mmadfer.sources.local import LocalSource, Microphone, open_camera
+from mmadfer.sources.opening import open_source
 
 RATE = 48_000
 

@@ -22,8 +22,8 @@ from demo.session.session import Session
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import AudioChunk, MediaFile, VideoFrame
 from mmadfer.sources.clip import ClipSource
-from mmadfer.sources.opening import open_source
 from mmadfer.sources.local import CAMERA_GONE, Camera, Microphone
+from mmadfer.sources.opening import open_source
 from mmadfer.stream.intake import Frame, Sound
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
@@ -22,7 +24,10 @@ from mmadfer.types import Prediction
 log = logging.getLogger(__name__)
 
 CLOSED = "this stream is closed; make another one with EmotionRecognizer.stream()"
+_LEAVING = 2.0
+"""Time that the end of the process waits for each stream that was not closed, s."""
 _numbers = itertools.count(1)
+_open: weakref.WeakSet[LiveStream] = weakref.WeakSet()
 
 
 class EmotionStream(ABC):
@@ -144,7 +149,7 @@ class LiveStream(EmotionStream):
         super().__init__()
         self.number = next(_numbers)
         self.exact = exact
-        self._worker = worker
+        self.worker = worker
         self._make_window = make_window
         self._listener = listener or StreamListener()
         self._on_result = on_result
@@ -152,6 +157,7 @@ class LiveStream(EmotionStream):
         self._on_close: Callable[[], object] | None = None
         self._sound_end: float | None = None
         self.intake = Intake(self, str(self.number))
+        _open.add(self)
         if worker is not None:
             worker.add(self)
 
@@ -178,8 +184,8 @@ class LiveStream(EmotionStream):
         self._check_open()
         self._sound_end = None
         self.intake.reset()
-        if self._worker is not None:
-            self._worker.forget(self)
+        if self.worker is not None:
+            self.worker.forget(self)
         self._results.clear()
 
     def close(self) -> None:
@@ -187,8 +193,8 @@ class LiveStream(EmotionStream):
         if not self.closed:
             super().close()
             self.intake.stop()
-            if self._worker is not None:
-                self._worker.remove(self)
+            if self.worker is not None:
+                self.worker.remove(self)
             if self._on_close is not None:
                 self._on_close()
 
@@ -279,6 +285,18 @@ class LiveStream(EmotionStream):
     def _check_open(self) -> None:
         if self.closed:
             raise StreamError(CLOSED)
+
+
+@atexit.register
+def _close_all() -> None:
+    # A thread that is inside MediaPipe or the model when the process frees their memory would end it with a crash.
+    streams = list(_open)
+    for stream in streams:
+        stream.close()
+    for stream in streams:
+        stream.intake.join(_LEAVING)
+    for worker in {stream.worker for stream in streams if stream.worker is not None}:
+        worker.stop(_LEAVING)
 
 
 def _checked_time(time_s: float) -> float:
