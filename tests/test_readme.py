@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = ("mmadfer", "demo", "train", "export", "benchmarks")
 
