@@ -8,6 +8,7 @@ import pytest
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
 from mmadfer.weights import origin
 from mmadfer.weights.origin import Known, Origin
+from tests.support.places import ROOT
 
 KNOWN = Known("f" * 64, InputSpec(image_size=32), ModelConfig(), WeightsInfo("small", True, temperature=2.0))
 
@@ -117,8 +118,9 @@ def test_weights_that_other_code_has_read_are_read_again(file, monkeypatch):
 
 
 def test_the_code_that_counts_is_there():
-    assert all((origin._HERE / name).is_file() for name in origin._READERS)
-    assert (origin._HERE / "model" / "mma_dfer.py").is_file()
+    there = {path.relative_to(ROOT / "mmadfer").as_posix() for path in origin._sources() if path.is_file()}
+    assert there >= {"config.py", "weights/checkpoint.py", "weights/official.py", "models/fingerprint.py"}
+    assert there >= {f"models/{name}.py" for name in ("mma_dfer/model", "mma_dfer/fusion/bottleneck", "parts/temporal")}
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"\xff"])
