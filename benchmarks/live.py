@@ -31,7 +31,7 @@ from benchmarks.support.machine import in_words, machine
 from demo.app import App
 from demo.session.session import Session
 from mmadfer.weights.catalogue import STARTER, UNTRAINED
-from tests.live_support import FollowingRecognizer
+from tests.support.live import FollowingRecognizer
 
 ROOT = pathlib.Path(__file__).parent.parent
 PARTS = ("fast", "slow", "tabs", "memory", "ready")

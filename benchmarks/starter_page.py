@@ -26,8 +26,8 @@ from mmadfer.config import DFEW_LABELS
 from mmadfer.data.adapters.starter import read_faces
 from mmadfer.weights import store
 from mmadfer.weights.catalogue import STARTER
-from tests.live_support import chromium_arguments, fake_devices, tops
-from tests.made_media import write_portrait
+from tests.support.live import chromium_arguments, fake_devices, tops
+from tests.support.made_media import write_portrait
 
 SHOWN = ("happiness", "neutral")
 ANSWERS = 12

@@ -1,1 +1,1 @@
-"""The live app: `live` is its command line, `app` the whole as one object; a folder for each side of it."""
+"""The live app: the command `live`, the app itself, what makes its start quick; others use `app`, `session`."""

@@ -14,7 +14,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from demo.app import App
-from tests.live_support import FollowingRecognizer, chromium_arguments, fake_devices
+from tests.support.live import FollowingRecognizer, chromium_arguments, fake_devices
 
 ROOT = Path(__file__).parent.parent
 SIZES = {"desktop": (1280, 900), "narrow": (390, 844)}

@@ -1,1 +1,1 @@
-"""The model for other runtimes: ONNX files and TensorRT engines."""
+"""The model for other runtimes: ONNX files and TensorRT engines; others use `builder`, `int8`."""

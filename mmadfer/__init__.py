@@ -1,4 +1,4 @@
-"""mmadfer: emotion recognition from face and voice, live."""
+"""mmadfer: emotion recognition from face and voice, live; others use any of it."""
 
 from __future__ import annotations
 

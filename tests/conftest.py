@@ -1,4 +1,4 @@
-"""Fixtures and rules that every test shares."""
+"""Fixtures and rules that every test shares; one test runs this file alone, so ours is imported where it is used."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.media_cases import Workshop
+    from tests.support.media_cases import Workshop
 
-DATA = Path(__file__).parent / "data"
+pytest.register_assert_rewrite("tests.support")
 NO_SKIP = os.environ.get("MMADFER_NO_SKIP") == "1"
 """Set by .ci/run: a test that is skipped for another reason than a missing GPU fails."""
 
@@ -62,19 +62,25 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of reference numbers made with the official code."""
-    return DATA / "golden"
+    from tests.support.places import GOLDEN
+
+    return GOLDEN
 
 
 @pytest.fixture(scope="session")
 def clips() -> Path:
     """The folder of short real clips."""
-    return DATA / "clips"
+    from tests.support.places import CLIPS
+
+    return CLIPS
 
 
 @pytest.fixture(scope="session")
 def cases() -> Path:
     """The folder of files as people have them, each of a kind that was read wrongly once."""
-    return DATA / "cases"
+    from tests.support.places import CASES
+
+    return CASES
 
 
 @pytest.fixture(scope="session")
@@ -87,12 +93,22 @@ def chromium() -> str | None:
 @pytest.fixture(scope="session")
 def stills() -> Path:
     """The folder of small pictures in formats that the tests cannot write."""
-    return DATA / "stills"
+    from tests.support.places import STILLS
+
+    return STILLS
 
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """What made media files are made of."""
-    from tests.media_cases import Workshop  # here, as this file is tested without the others
+    from tests.support.media_cases import Workshop
 
     return Workshop(tmp_path_factory.mktemp("workshop"))
+
+
+@pytest.fixture(scope="module")
+def starter_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small folder in the layout of the data that the starter weights are trained on."""
+    from tests.support.tiny_starter import write_data
+
+    return write_data(tmp_path_factory.mktemp("starter"))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.places import ROOT
+
 SKIPS = """
 import pytest
 
@@ -32,7 +34,7 @@ def test_for_want_of_a_gpu():
     ("setting", "summary"), [("0", "1 passed, 3 skipped"), ("1", "1 failed, 1 passed, 1 skipped, 1 error")]
 )
 def test_skips(tmp_path: Path, setting: str, summary: str) -> None:
-    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     (tmp_path / "test_skips.py").write_text(SKIPS, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     environment = {**os.environ, "MMADFER_NO_SKIP": setting}

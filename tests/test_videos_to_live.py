@@ -7,11 +7,10 @@ import json
 import time
 from pathlib import Path
 
-from finetune_support import MILD, TINY_MODEL, finetune
-
 from demo.app import App
 from mmadfer import EmotionRecognizer
 from mmadfer.data.prepared import PreparedSet
+from tests.support.finetune import MILD, TINY_MODEL, finetune
 from train import evaluate, prepare
 
 SPEECH = "derived_face_jfk_6s_44k.mp4"

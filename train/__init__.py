@@ -1,1 +1,1 @@
-"""Preparing data sets, fine-tuning and evaluation."""
+"""Preparing data sets, fine-tuning and evaluation; others use any of it."""

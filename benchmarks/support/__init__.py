@@ -1,1 +1,1 @@
-"""What the benchmarks share; the commands are in the folder above."""
+"""What the benchmarks share; others use any of it."""

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from benchmarks.support.clip import CLIP
-from tests.live_support import chromium_arguments, fake_devices
+from tests.support.live import chromium_arguments, fake_devices
 
 STARTING = 60_000
 """Longest that a page may take until it is live, ms."""

@@ -1,1 +1,1 @@
-"""The web server: routes, socket, admission, and the Gradio page around them."""
+"""The web server and the page on it; others use `server`, `panel`, `admission`, `proxied`."""

@@ -1,4 +1,4 @@
-"""Engines that run the model: the interface in `base`, one engine a folder, and the choice among them in `choose`."""
+"""Engines that run the model, one a folder, after `base` and chosen by `choose`; others use any of it."""
 
 from mmadfer.backends.base import BACKENDS, PRECISIONS, Backend
 from mmadfer.backends.choose import load_backend

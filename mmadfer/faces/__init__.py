@@ -1,1 +1,1 @@
-"""Faces in pictures: found, followed, and cut out as the weights were trained on."""
+"""Faces in pictures: found, followed, cut out as in training; others use `tracker`, `detector`, `crop`."""

@@ -1,1 +1,1 @@
-"""Files by name: how they are spelled, written whole, known by their sums, and told of where something is wrong."""
+"""Files by name: spelled, written whole, known by their sums, told of where one is wrong; others use any of it."""

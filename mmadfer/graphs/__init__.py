@@ -1,1 +1,1 @@
-"""The model as ONNX graphs: written, described, kept; and the probe by which every engine is judged."""
+"""The model as ONNX graphs, and the probe that judges every engine; others use `graph`, `cache`, `probe`."""

@@ -1,1 +1,1 @@
-"""THE place that reads media files; `media_file` is its door, the other modules are its own."""
+"""THE place that reads media files; others use `media_file`, `pictures`, `orientation`, `suffixes`."""

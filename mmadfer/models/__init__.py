@@ -1,1 +1,1 @@
-"""The model families, a folder each, and the `parts` that several of them share."""
+"""The model families, a folder each, and the `parts` that they share; others use `mma_dfer`, `fingerprint`."""

@@ -1,1 +1,1 @@
-"""What is written about answers: one writer a file format."""
+"""What is written about answers, one writer a file format; others use any of it."""

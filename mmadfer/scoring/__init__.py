@@ -1,1 +1,1 @@
-"""Many clips scored by a pool of workers; `run` is its door."""
+"""Many clips, many processes; others use `run`, `input_files`, `pool`, `worker`, `parts`, `crash_guard`."""

@@ -1,1 +1,1 @@
-"""The live window and the streaming step: frames and sound go in as they come, the model's input comes out."""
+"""Frames and sound as they come, made the model's input; others use `window`, `step`, `step_error`."""

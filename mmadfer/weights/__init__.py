@@ -1,1 +1,1 @@
-"""All about one file of weights: its name, where it comes from, how it is read; `store` finds them by name."""
+"""One file of weights: its name, origin, reading; others use `store`, `catalogue`, `checkpoint`, `lazy`, `starter`."""

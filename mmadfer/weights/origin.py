@@ -125,6 +125,11 @@ class Origin:
 def _code() -> str:
     """Return SHA-256 over the code that makes weights from a file or a seed: changed code may make others."""
     digest = hashlib.sha256()
-    for path in (*(_LIBRARY / name for name in _READERS), *sorted((_LIBRARY / "models").rglob("*.py"))):
+    for path in _sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _sources() -> list[Path]:
+    """Return the files of that code: what reads weights, and what builds and fingerprints models."""
+    return [*(_LIBRARY / name for name in _READERS), *sorted((_LIBRARY / "models").rglob("*.py"))]

@@ -1,1 +1,1 @@
-"""What the training loop is fed: splits, batches, augmentation."""
+"""What the training loop is fed; others use `splits`, `batches`, `loaders`, `augment`."""

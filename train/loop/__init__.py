@@ -1,1 +1,1 @@
-"""Stage 2: one fold from its start to its weights."""
+"""Stage 2: one fold from start to weights; others use `fold`, `module`, `trainer`, `callbacks`, `processes`."""

@@ -1,1 +1,1 @@
-"""Stage 3: from weights to answers, and from answers to figures."""
+"""Stage 3: weights to figures; others use `protocols`, `predictions`, `evaluation`, `output`, `figures`."""

@@ -1,1 +1,1 @@
-"""The starter weights: from the starter data to the file that the package carries."""
+"""The starter weights, from the starter data to the packaged file; others use `clips`, `motion`, `scores`."""

@@ -1,1 +1,1 @@
-"""The engine OpenVINO, on the CPU; `backend` is the engine, the others serve it."""
+"""The engine OpenVINO, on the CPU; others use `backend`, `core`, `int8`."""

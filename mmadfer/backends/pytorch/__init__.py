@@ -1,1 +1,1 @@
-"""The engine PyTorch, on the CPU and on CUDA GPUs; `backend` is the engine, the others serve it."""
+"""The engine PyTorch, on the CPU and on CUDA GPUs; others use `backend`, `device_frames`."""

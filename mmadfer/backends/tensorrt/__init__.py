@@ -1,1 +1,1 @@
-"""The engines TensorRT and TensorRT for RTX; `backend` runs them, the others keep and describe what was built."""
+"""The engines TensorRT and TensorRT for RTX; others use `backend`, `engine`, `cache`, `products`."""

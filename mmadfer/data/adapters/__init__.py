@@ -1,1 +1,1 @@
-"""The data sets as distributed: one adapter a file, listed in `sets`; add a data set here."""
+"""The data sets as distributed, one a file: add one here and in `sets`; others use `sets`, `starter`."""

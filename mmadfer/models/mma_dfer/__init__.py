@@ -1,4 +1,4 @@
-"""MMA-DFER, one concept a file: encoder, prompts, fusion, and the whole in `model`."""
+"""MMA-DFER: encoder, prompts, fusion, and the whole in `model`; others use `MMADFER`, `untrained_model`."""
 
 from mmadfer.models.mma_dfer.model import MMADFER, untrained_model
 

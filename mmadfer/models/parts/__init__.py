@@ -1,1 +1,1 @@
-"""Parts that model families share."""
+"""Parts that several model families share; others use any of it."""

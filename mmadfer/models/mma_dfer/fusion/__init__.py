@@ -1,1 +1,1 @@
-"""How the face and sound encoders of MMA-DFER know each other: one way a file, after the interface in `base`."""
+"""How the face and sound encoders know each other, one way a file, all after `base`; others use any of it."""
