@@ -1,1 +1,1 @@
-"""Watched sources and the one worker that answers for them; others use any of it."""
+"""One watched source and its pages: what they are sent, and the wire format; others use any of it."""

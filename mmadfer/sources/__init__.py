@@ -1,1 +1,1 @@
-"""Where frames and sound come from: files in real time, and this machine's devices; `opening` finds one by name."""
+"""Where frames and sound come from: clips in real time, this machine's devices; others use any of it."""

@@ -1,1 +1,1 @@
-"""Frames and sound as they come, made the model's input; others use `window`, `step`, `step_error`."""
+"""Frames and sound of one source in, answers out: `session` is the object, the rest serves it; others use any of it."""
