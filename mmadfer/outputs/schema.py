@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -15,6 +16,8 @@ SCHEMA_VERSION = 1
 """Goes up where a column is renamed, removed, or means something else; not where one is added."""
 CLASS = "<class>"
 """In a column's name: there is one such column for each class, in the order of the weights' labels."""
+_NOT_IN_A_NAME = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories: control characters, surrogates, ends of lines and paragraphs."""
 Row = Mapping[str, Any]
 """Typed values by the name of their column; a column that is missing has no value."""
 
@@ -81,14 +84,14 @@ COLUMNS = (
 
 
 def check_classes(labels: Sequence[str]) -> None:
-    """Raise ValueError where a class is called like another column of any table, or by what is no text."""
+    """Raise ValueError where a class is called like another column, or by what would break a line or is no text."""
     taken: set[str] = set()
     ordered = sorted(COLUMNS, key=lambda column: CLASS in column.name)
     for name in (made.name for column in ordered for made in column.of(labels)):
         if name in taken:
             raise ValueError(f"the class {name!r} is called like a column of the table; give it another name")
-        if any("\ud800" <= character <= "\udfff" for character in name):
-            raise ValueError(f"the class {shown(name)!r} is called by what is no text; give it another name")
+        if any(unicodedata.category(character) in _NOT_IN_A_NAME for character in name):
+            raise ValueError(f"the class {shown(name)} has a line end or what is no text in its name; rename it")
         taken.add(name)
 
 
