@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from demo.server.server import LiveServer
 from mmadfer.faces.detector import FaceDetector
+from mmadfer.outputs.schema import check_classes
 from mmadfer.sources.devices import LocalDevices
 from mmadfer.sources.opening import open_source
 from mmadfer.sources.source import Source
@@ -46,11 +47,16 @@ class App:
 
             return EmotionRecognizer.from_pretrained(weights, backend, device, precision)
 
+        def checked() -> Recognizer:
+            recognizer = (load or from_pretrained)()
+            check_classes(recognizer.spec.labels)  # the page's table has a column for each
+            return recognizer
+
         self._source_name = source
         self._devices = devices
         self._source: Source | None = None
         self._page: gr.Blocks | None = None
-        self.worker = Worker(load or from_pretrained, exact)
+        self.worker = Worker(checked, exact)
         kind = source if source in ("browser", "local") else "clip"
         self.server = LiveServer(self.worker, kind, max_sessions, smoothing, allow_origins)
 

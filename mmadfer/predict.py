@@ -1,4 +1,4 @@
-"""``python -m mmadfer.predict FILE... [--csv OUT | --out OUT.parquet]``: emotions over recorded clips."""
+"""``python -m mmadfer.predict FILE... [--csv OUT | --jsonl OUT | --out OUT.parquet]``: emotions over recorded clips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from mmadfer.config import WeightsInfo
 from mmadfer.files.names import printable, shown
 from mmadfer.files.told import warnings_about
 from mmadfer.files.trouble import FILE_TROUBLE, file_sentence
-from mmadfer.outputs.csv_file import CsvTable, check_place, open_place
+from mmadfer.outputs.csv_file import CsvFile
+from mmadfer.outputs.json_lines import JsonLines
+from mmadfer.outputs.place import Place
+from mmadfer.outputs.schema import answer_row, check_classes
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.scoring import crash_guard
 from mmadfer.scoring.input_files import Clip, Found, find_clips, find_files
@@ -44,7 +47,8 @@ def main(argv: Sequence[str] | None = None, guard: bool = False) -> int:
         metavar="FILE",
         help="video, sound or picture; with --out also folders; ./-x for a name that begins with -",
     )
-    parser.add_argument("--csv", metavar="OUT", help="file to write; standard output where not given")
+    parser.add_argument("--csv", metavar="OUT", help="file to write; where none is named, or -, standard output")
+    parser.add_argument("--jsonl", metavar="OUT", help="the same as JSON lines; - for standard output")
     parser.add_argument(
         "--out",
         metavar="OUT.parquet",
@@ -63,6 +67,9 @@ def main(argv: Sequence[str] | None = None, guard: bool = False) -> int:
 
 
 def _predict(arguments: argparse.Namespace, guard: bool) -> int:
+    named = [option for option in ("csv", "jsonl", "out") if getattr(arguments, option) is not None]
+    if len(named) > 1:
+        raise ValueError(f"give either --{named[0]} or --{named[1]}, not both")
     if arguments.out is not None:
         return _score(arguments)
     if arguments.workers or arguments.address:
@@ -71,7 +78,7 @@ def _predict(arguments: argparse.Namespace, guard: bool) -> int:
         check_hop(arguments.hop)
     # Before the model is loaded: a misspelt name should not cost half a minute.
     found = find_files(arguments.files)
-    check_place(arguments.csv, [*(clip.path for clip in found.clips), arguments.weights or ""])
+    _place(arguments).check([*(clip.path for clip in found.clips), arguments.weights or ""])
     if not _tell(found):
         return cli.USAGE_ERROR
     clips = [clip for clip in found.clips if not clip.refused]
@@ -98,14 +105,21 @@ def _write_all(arguments: argparse.Namespace, clips: Sequence[Clip], progress: c
     if not more:
         sys.stderr.write(f"{printable(recognizer.describe())}\n")
         _warn(recognizer.info)
-    with open_place(arguments.csv, more) as out:
-        place = "standard output" if arguments.csv is None else shown(arguments.csv)
-        table = CsvTable(out, recognizer, place, heading=not more)
+    labels = recognizer.spec.labels
+    check_classes(labels)  # before the place is opened, which empties it
+    with _place(arguments).open(more) as lines:
+        table = CsvFile(lines, labels, heading=not more) if arguments.jsonl is None else JsonLines(lines, labels)
         for clip in clips[progress.begun :]:
             progress.begin()
             if not _write(table, clip, recognizer, arguments.hop):
                 progress.fail()
     return 0
+
+
+def _place(arguments: argparse.Namespace) -> Place:
+    if arguments.jsonl is not None:
+        return Place("--jsonl", arguments.jsonl)
+    return Place("--csv") if arguments.csv is None else Place("--csv", arguments.csv)
 
 
 def _tell_death(clips: Sequence[Clip], item: int | None, how: str) -> None:
@@ -119,7 +133,7 @@ def _tell_death(clips: Sequence[Clip], item: int | None, how: str) -> None:
         )
 
 
-def _write(table: CsvTable, clip: Clip, recognizer: EmotionRecognizer, hop: float | None) -> bool:
+def _write(table: CsvFile | JsonLines, clip: Clip, recognizer: EmotionRecognizer, hop: float | None) -> bool:
     """Write the lines of ``clip``; where it fails, say so, keep what was written and return False."""
     answers = _with_progress(recognizer, clip, hop)
     while True:
@@ -131,12 +145,11 @@ def _write(table: CsvTable, clip: Clip, recognizer: EmotionRecognizer, hop: floa
             return False
         if prediction is None:
             return True
-        table.write(clip.name, prediction)  # its errors are no fault of the clip's and end the run
+        row = answer_row(shown(clip.name), prediction, recognizer.info)
+        table.write(row)  # its errors are no fault of the clip's and end the run
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    if arguments.csv is not None:
-        raise ValueError("give either --csv or --out, not both")
     try:
         from mmadfer.scoring import run
         from mmadfer.scoring.parts import parts_folder

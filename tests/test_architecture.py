@@ -27,12 +27,12 @@ ORDER = (
     ("sound", "models"),
     ("postprocess", "preprocess", "media"),
     ("weights",),
-    ("graphs", "faces", "data"),
+    ("graphs", "faces", "data", "outputs"),
     ("backends",),
     ("stream",),
     ("sources",),
     ("recognizer",),
-    ("__init__", "outputs", "scoring"),
+    ("__init__", "scoring"),
     ("predict", "convert"),
 )
 """The library's rooms by floor: a room imports only rooms of floors before its own."""

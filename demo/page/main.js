@@ -227,7 +227,7 @@ class Live {
     this.stage.setCaption(result.label && `${capital(result.label)} ${percent(top)}`, color);
     const now = performance.now() / 1000;
     this.timeline.push(now - age, result.probabilities, result.label !== null);
-    this.results.push({ ...result, time: now - age });
+    this.results.push(now - age, result);
   }
 
   // Seconds since the moment that an answer is about. A source on the server's side has another clock than this page, so

@@ -29,6 +29,7 @@ from demo.session.protocol import (
     parse_text,
 )
 from demo.session.session import Session, decode, in_protocol
+from mmadfer.outputs.schema import Output, columns, weights_name
 from mmadfer.stream.intake import Frame, Sound, StreamError
 from mmadfer.stream.worker import Worker
 from mmadfer.weights import starter
@@ -201,6 +202,8 @@ class LiveServer:
             "melBins": spec.mel.bins,
             "columnsPerSecond": round(1 / spec.mel.frame_shift),
             "trained": recognizer.info.trained,
+            "columns": [{"name": c.name, "decimals": c.decimals} for c in columns(Output.PAGE, spec.labels)],
+            "weights": weights_name(recognizer.info),
             "starter": recognizer.info.name == starter.NAME,
             "description": recognizer.describe(),
             "exact": self.worker.exact,

@@ -124,13 +124,15 @@ class Session(StreamListener):
         """Send the model's answer."""
         self._results += 1
         self._result_rate.tick()
-        values = self._smoother.push(prediction.time, prediction.probabilities)
+        values, face = self._smoother.push(prediction.time, prediction.probabilities), prediction.face
         self.send(
             {
                 "type": "result",
                 "time": prediction.time,
                 "label": max(values, key=values.__getitem__) if prediction.trusted else None,
                 "probabilities": [round(value, 5) for value in values.values()],
+                "rawProbabilities": [round(prediction.probabilities[name], 5) for name in values],
+                "face": None if face is None else [round(v, 2) for v in (face.x, face.y, face.width, face.height)],
                 "states": [state.value for state in prediction.states],
                 "hasAudio": prediction.has_audio,
                 "modelMs": round(prediction.latency_ms, 1),

@@ -14,30 +14,31 @@ _ATTEMPTS = 20
 class WholeFile:
     """A file being written beside its final name; `commit` puts it there. Use it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Args: path: the final name; its folder must exist."""
+    def __init__(self, path: Path, part: Path | None = None) -> None:
+        """Args: path: the final name; part: the name until then, on the same disk. Their folders must exist."""
         self.path = path
-        self._part = path.with_name(f"{path.name}.part")
-        self._file: BinaryIO = open(self._part, "wb")  # noqa: SIM115 - closed by this class' own __exit__
+        self._part = part or path.with_name(f"{path.name}.part")
+        self.file: BinaryIO = open(self._part, "wb")  # noqa: SIM115 - closed by this class' own __exit__
+        """For what writes to open files only."""
 
     def __enter__(self) -> WholeFile:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._file.close()
+            self.file.close()
         finally:
             self._part.unlink(missing_ok=True)  # gone already where it was committed
 
     def write(self, data: bytes) -> None:
         """Append ``data``. Raises OSError, for example on a full disk."""
-        self._file.write(data)
+        self.file.write(data)
 
     def commit(self) -> None:
         """Put the file in its place, on the disk itself: after a power cut there is the whole of it, or nothing."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
         os.replace(self._part, self.path)
 
 

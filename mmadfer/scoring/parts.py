@@ -7,85 +7,32 @@ import fcntl
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmadfer.config import WeightsInfo
 from mmadfer.files.names import printable, shown
 from mmadfer.files.whole import write_atomically
-from mmadfer.types import Prediction
+from mmadfer.outputs.parquet_file import ParquetFile, whole_parquet
+from mmadfer.outputs.place import check_name
+from mmadfer.outputs.schema import Row
 
 METADATA = b"mmadfer"
 """Key of the result's metadata: JSON with settings, engines and throughput."""
 _ENGINE = b"engine"
 _SETTINGS, _THROUGHPUT = "settings.json", "throughput.json"
 _FAILED = ".failed.parquet"
-_ROWS_AT_ONCE = 50_000
-"""Rows held while the result is made."""
 
 
-def schema(labels: Sequence[str]) -> pa.Schema:
-    """Return the columns of the result. Raises ValueError where a class is called like one of the others."""
-    box = [(f"face_{side}", pa.float32()) for side in ("x", "y", "width", "height")]
-    before = [("file", pa.string()), ("time_s", pa.float64()), ("label", pa.string())]
-    after = [
-        *box,
-        ("has_audio", pa.bool_()),
-        ("states", pa.list_(pa.string())),
-        ("latency_ms", pa.float32()),
-        ("weights", pa.string()),
-        ("error", pa.string()),
-    ]
-    taken = {name for name, _ in (*before, *after)}
-    if clash := sorted(taken & set(labels)):
-        raise ValueError(f"the class {clash[0]!r} is called like a column of the table; give it another name")
-    return pa.schema([*before, *((label, pa.float32()) for label in labels), *after])
-
-
-def scored_rows(name: str, predictions: Iterable[Prediction], info: WeightsInfo) -> list[dict[str, Any]]:
-    """Return a row for each of ``predictions`` about the file shown as ``name``; a label where it may be one."""
-    return [
-        {
-            "file": name,
-            "time_s": prediction.time,
-            "label": prediction.label if prediction.trusted else None,
-            **prediction.probabilities,
-            **_box(prediction),
-            "has_audio": prediction.has_audio,
-            "states": [state.value for state in prediction.states],
-            "latency_ms": prediction.latency_ms,
-            "weights": weights_name(info),
-        }
-        for prediction in predictions
-    ]
-
-
-def _box(prediction: Prediction) -> dict[str, float]:
-    face = prediction.face
-    return {} if face is None else {f"face_{side}": getattr(face, side) for side in ("x", "y", "width", "height")}
-
-
-def failed_rows(name: str, error: str, info: WeightsInfo) -> list[dict[str, Any]]:
-    """Return the one row of a file, shown as ``name``, that could not be scored."""
-    return [{"file": name, "weights": weights_name(info), "error": error}]
-
-
-def weights_name(info: WeightsInfo) -> str:
-    """Return what the column "weights" says."""
-    return shown(info.name) if info.trained else "UNTRAINED"
-
-
-def encoded(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], engine: str) -> bytes:
+def encoded(rows: Iterable[Row], labels: Sequence[str], engine: str) -> bytes:
     """Return ``rows`` as the bytes of a Parquet file; ``engine`` says in words what computed them."""
-    columns = schema(labels).with_metadata({_ENGINE: printable(engine).encode()})
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), columns), buffer)
+    with ParquetFile(buffer, labels, {_ENGINE: printable(engine).encode()}) as file:
+        for row in rows:
+            file.write(row)
     return buffer.getvalue()
 
 
@@ -105,10 +52,7 @@ class ScoredParts:
         self.out = out
         self.folder = parts_folder(out)
         self._settings = dict(settings)
-        if not out.parent.is_dir():
-            raise FileNotFoundError(f"there is no folder {shown(out.parent)} to write {shown(out.name)} in; make it")
-        if out.is_dir():
-            raise ValueError(f"{shown(out)} is a folder; name a file to write")
+        check_name("--out", out)
         if out.exists() and not (self.folder / _SETTINGS).exists():
             raise ValueError(f"{shown(out)} is there already and was not made here; name another file or delete it")
         self._lock = contextlib.ExitStack()
@@ -197,14 +141,12 @@ class ScoredParts:
             "engines": engines,
             "throughput": json.loads(throughput.read_bytes()) if throughput.exists() else None,
         }
-        columns = schema(labels).with_metadata({METADATA: json.dumps(about).encode()})
+        metadata = {METADATA: json.dumps(about).encode()}
         fresh = self.folder / "result.part"  # in the parts' folder, where the next run clears it away
-        # Files opened here, for of a path Arrow takes "a:b" for an address, and bytes that are no text not at all.
-        with self._writing():
-            with open(fresh, "wb") as file, pq.ParquetWriter(file, columns) as writer:
-                for table in _gathered(files):
-                    writer.write_table(table.replace_schema_metadata(columns.metadata))
-            os.replace(fresh, self.out)
+        with self._writing(), whole_parquet(self.out, labels, metadata, fresh) as result:
+            for file in files:
+                with open(file, "rb") as opened:
+                    result.write_table(pq.read_table(opened))
 
     def _part(self, key: str) -> Path:
         return self.folder / (f"{key}.parquet" if self.is_scored(key) else f"{key}{_FAILED}")
@@ -213,16 +155,3 @@ class ScoredParts:
 def _engine(file: Path) -> str:
     with open(file, "rb") as opened:
         return str(pq.read_schema(opened).metadata[_ENGINE].decode())
-
-
-def _gathered(files: Iterable[Path]) -> Iterator[pa.Table]:
-    """Yield the tables in ``files``, several at once: a row group for each clip would be slow to read."""
-    waiting: list[pa.Table] = []
-    for file in files:
-        with open(file, "rb") as opened:
-            waiting.append(pq.read_table(opened).replace_schema_metadata(None))
-        if sum(table.num_rows for table in waiting) >= _ROWS_AT_ONCE:
-            yield pa.concat_tables(waiting)
-            waiting = []
-    if waiting:
-        yield pa.concat_tables(waiting)

@@ -16,9 +16,10 @@ from tqdm import tqdm
 
 from mmadfer.config import WeightsInfo
 from mmadfer.files.names import shown
+from mmadfer.outputs.schema import check_classes, failed_row
 from mmadfer.scoring import pool as ray_pool
 from mmadfer.scoring.input_files import Clip
-from mmadfer.scoring.parts import ScoredParts, encoded, failed_rows
+from mmadfer.scoring.parts import ScoredParts, encoded
 from mmadfer.scoring.worker import Job
 from mmadfer.weights.lazy import LazyModel
 
@@ -77,6 +78,7 @@ def score(
         raise ValueError(f"there must be 1 worker or more, got {workers}")
     ray = ray_pool.import_ray()  # before the weights are read: what is missing should be told at once
     model = LazyModel.named(job.weights)
+    check_classes(model.spec.labels)  # before anything starts
     if tell:
         tell(model.info)
     hop = model.spec.hop_seconds if job.hop is None else job.hop
@@ -85,8 +87,8 @@ def score(
         keyed = {parts.key(clip.name, clip.path): clip for clip in clips}
         todo = {key: clip for key, clip in keyed.items() if not parts.is_scored(key)}
         for clip_key in [key for key, clip in todo.items() if clip.refused]:
-            rows = failed_rows(shown(todo[clip_key].name), todo.pop(clip_key).refused, model.info)
-            parts.add(clip_key, encoded(rows, model.spec.labels, ""), failed=True)
+            row = failed_row(shown(todo[clip_key].name), todo.pop(clip_key).refused, model.info)
+            parts.add(clip_key, encoded([row], model.spec.labels, ""), failed=True)
         run = _Run(parts, todo, len(keyed))
         done = None
         if todo:
@@ -95,8 +97,8 @@ def score(
                 pool = ray_pool.share(ray.nodes(), workers, job.device)
                 run.take(ray_pool.answers(ray, run.asked(), job, pool))
             for clip_key in run.unanswered:
-                rows = failed_rows(shown(todo[clip_key].name), _NO_ANSWER, model.info)
-                parts.add(clip_key, encoded(rows, model.spec.labels, ""), failed=True)
+                row = failed_row(shown(todo[clip_key].name), _NO_ANSWER, model.info)
+                parts.add(clip_key, encoded([row], model.spec.labels, ""), failed=True)
             done = run.throughput(started, pool.workers)
             parts.note_throughput(done.figures())
         parts.write_result(keyed, model.spec.labels)

@@ -18,9 +18,10 @@ from mmadfer import cli
 from mmadfer.files.names import original
 from mmadfer.files.told import warnings_about
 from mmadfer.files.trouble import FILE_TROUBLE, file_sentence
+from mmadfer.outputs.schema import answer_row, failed_row
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.scoring.cores import claim_cores
-from mmadfer.scoring.parts import encoded, failed_rows, scored_rows
+from mmadfer.scoring.parts import encoded
 from mmadfer.stream.hops import check_hop
 
 _log = logging.getLogger(__name__)
@@ -82,11 +83,11 @@ class ScoreWorker:
             _count_try(tries)
             with warnings_about(path, original(name), notes.append):
                 predictions = recognizer.predict_file(path, self._job.hop)
-            rows = scored_rows(name, predictions, recognizer.info)
+            rows = [answer_row(name, prediction, recognizer.info) for prediction in predictions]
             seconds = predictions[-1].time
         except FILE_TROUBLE as error:  # one clip's trouble is a row, not the end
             _log.debug("scoring %s", name, exc_info=True)
-            rows = failed_rows(name, file_sentence(error, path, original(name)), recognizer.info)
+            rows = [failed_row(name, file_sentence(error, path, original(name)), recognizer.info)]
             failed = True
         tries.unlink(missing_ok=True)
         part = encoded(rows, recognizer.spec.labels, recognizer.describe())

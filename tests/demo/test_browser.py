@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 from demo.app import App
 from demo.session.session import Session
+from mmadfer.outputs.schema import Output, columns
 from tests.support.live import FollowingRecognizer, chromium_arguments, fake_devices
 from tests.support.places import ROOT
 from tests.support.waiting import until
@@ -313,16 +316,49 @@ def test_a_narrow_page_fits_and_is_used_by_keyboard(open_page: Callable[..., Pag
     assert page.locator("[data-part=announce][aria-live=polite]").inner_text() in ("Happiness", "Surprise")
 
 
+SAVE = """() => {
+    const bars = [...document.querySelectorAll('.mm-bar')].map(bar => [bar.dataset.name, Number(bar.dataset.value)]);
+    document.querySelector('[data-part=save]').click();
+    return { bars, word: document.querySelector('[data-part=label]').textContent };
+}"""  # in one turn, between two answers
+
+
 def test_results_are_saved_as_csv(open_page: Callable[..., Page], tmp_path: Path) -> None:
-    page = open_page()
-    start(page)
-    results(page, 5)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save results").click()
-    download.value.save_as(tmp_path / "out.csv")
-    lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0].startswith("time,label,states,happiness,") and lines[0].endswith(",fear,weights")
-    assert len(lines) > 5 and "test weights" in lines[-1]
+    app = App(load=FollowingRecognizer, smoothing=1.0)
+    try:
+        url = app.launch()
+        labels = app.load().spec.labels
+        page = open_page(url)
+        start(page)
+        results(page, 5)
+        with page.expect_download() as download:
+            shown = page.evaluate(SAVE)
+        download.value.save_as(tmp_path / "out.csv")
+    finally:
+        app.close()
+    with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        rows = list(table)
+    assert table.fieldnames == [column.name for column in columns(Output.PAGE, labels)]
+    assert len(rows) > 4
+    for row in rows:
+        smoothed = {name: float(row[f"smoothed_{name}"]) for name in labels}
+        assert sum(smoothed.values()) == pytest.approx(1, abs=1e-3)
+        assert sum(float(row[name]) for name in labels) == pytest.approx(1, abs=1e-3)
+        assert row["label"] in ("", max(smoothed, key=smoothed.__getitem__))
+    assert any(row[name] != row[f"smoothed_{name}"] for row in rows for name in labels), "nothing was smoothed"
+    last = rows[-1]
+    assert [[f"smoothed_{name}", f"{value:.4f}"] for name, value in shown["bars"]] == [
+        [name, cell] for name, cell in last.items() if name.startswith("smoothed_")
+    ]
+    assert shown["word"].lower() == last["label"] != ""
+    assert [name for name, cell in last.items() if cell == "" and name != "states"] == []
+    assert (last["file"], last["weights"], last["has_audio"]) == ("live", "brightness and loudness", "1")
+    assert "test weights" in last["engine"] and float(last["face_width"]) > 30
+    begun, ended = (datetime.fromisoformat(row["time_utc"].replace("Z", "+00:00")) for row in (rows[0], last))
+    assert rows[0]["time_s"] == "0.000"
+    assert float(last["time_s"]) == pytest.approx((ended - begun).total_seconds(), abs=0.003)
+    assert abs((datetime.now(timezone.utc) - ended).total_seconds()) < 60
 
 
 def free_port() -> int:

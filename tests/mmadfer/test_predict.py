@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
+import mmadfer
 from mmadfer import predict
 from mmadfer.files.names import original
 from mmadfer.models import mma_dfer
 from mmadfer.models.mma_dfer import untrained_model
+from mmadfer.outputs.schema import SCHEMA_VERSION
 from tests.support.made_media import gradient, tone, write_media
 from tests.support.predictions import options, rows_of, said_in
-from tests.support.small_models import SPEC, TINY
+from tests.support.small_models import SPEC, TINY, small_model
 
 UNTRAINED = ("--weights", "untrained", "--backend", "pytorch")
 
@@ -39,6 +44,41 @@ def test_csv_has_one_line_per_hop_and_file(weights, clips, tmp_path, capsys):
     assert sound["states"] == "no face"
     assert sound["face_x"] == ""
     assert "100%" in capsys.readouterr().err  # the progress bar
+
+
+def test_json_lines_say_what_the_csv_says(weights, short, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    os.link(short, "-")
+    assert predict.main(["./-", "--csv", "out.csv", *options(weights)]) == 0
+    assert predict.main(["./-", "--jsonl", "out.jsonl", *options(weights)]) == 0
+    lines = Path("out.jsonl").read_text(encoding="utf-8").splitlines()
+    [cells], [values] = rows_of("out.csv"), map(json.loads, lines)
+    assert values.pop("schema") == SCHEMA_VERSION and list(values) == list(cells)
+    assert (values["file"], values["weights"], values["has_audio"]) == ("./-", "small", False)
+    assert "; ".join(values["states"]) == cells["states"] != ""
+    for name in SPEC.labels:
+        assert f"{values[name]:.4f}" == cells[name]
+    capsys.readouterr()
+    for option, there in (("--csv", "out.csv"), ("--jsonl", "out.jsonl")):
+        assert predict.main(["./-", option, "-", *options(weights)]) == 0
+        found = capsys.readouterr().out.splitlines()
+        expected = Path(there).read_text(encoding="utf-8").splitlines()
+        assert [without_latency(line) for line in found] == [without_latency(line) for line in expected]
+
+
+def without_latency(line):
+    return re.sub(r"(?<=\"latency_ms\": )[\d.]+|\d+(?=,small$)", "", line)
+
+
+def test_a_class_called_like_a_column_is_told_before_the_file_is_opened(clips, tmp_path, capsys):
+    model = small_model()
+    model.spec = dataclasses.replace(SPEC, labels=("states", *SPEC.labels[1:]))
+    clashing, out = mmadfer.save_model(model, tmp_path / "clashing.safetensors"), tmp_path / "out.csv"
+    out.write_text("precious")
+    for option in ("--csv", "--jsonl"):
+        assert predict.main([str(clips / "intel_asl_thanks.mkv"), option, str(out), *options(clashing)]) == 2
+        assert "the class 'states' is called like a column" in said_in(capsys.readouterr().err)[0]
+    assert out.read_text() == "precious"
 
 
 def test_untrained_weights_are_said_in_every_line_and_before(clips, tmp_path, capsys, monkeypatch):
@@ -71,6 +111,10 @@ def test_a_broken_file_does_not_stop_the_others(weights, clips, tmp_path, capsys
         (["{clip}", "--weights", "no-such-weights"], "no-such-weights"),
         (["{clip}", "--hop", "0", "--weights", "{weights}", "--backend", "pytorch"], "hop must be above 0 seconds"),
         (["{clip}", "--csv", "{clip}", "--weights", "{weights}"], "would overwrite the clip"),
+        (["{clip}", "--jsonl", "{clip}", "--weights", "{weights}"], "--jsonl {clip} would overwrite the clip"),
+        (["{clip}", "--jsonl", "", "--weights", "{weights}"], "--jsonl got an empty name"),
+        (["{clip}", "--jsonl", "o", "--csv", "o", "--weights", "{weights}"], "give either --csv or --jsonl, not both"),
+        (["{clip}", "--jsonl", "o", "--out", "o", "--weights", "{weights}"], "give either --jsonl or --out, not both"),
         (["{clip}", "--device", "abacus", "--weights", "{weights}"], "there is no device 'abacus'"),
         (
             ["{clip}", "--csv", "{folder}/no/out.csv", "--weights", "{weights}", "--backend", "pytorch"],

@@ -110,7 +110,9 @@ def test_a_page_gets_a_box_for_its_frames_and_an_answer(open_page: Callable[...,
         page.send_frame(face_jpeg)
         assert page.next("frame")["box"] is not None
     result = page.next("result")
-    assert sum(result["probabilities"]) == pytest.approx(1, abs=1e-3)
+    for name in ("probabilities", "rawProbabilities"):
+        assert sum(result[name]) == pytest.approx(1, abs=1e-3)
+    assert len(result["face"]) == 4
     assert result["label"] in page.welcome["labels"]
     assert "window filling" in result["states"]
 

@@ -19,7 +19,7 @@ from mmadfer import predict
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.scoring import pool as ray_pool
 from mmadfer.scoring import run
-from mmadfer.scoring.parts import METADATA, schema
+from mmadfer.scoring.parts import METADATA
 from mmadfer.scoring.worker import Job, ScoreWorker
 from tests.support.scored import FACE, MUTE, by_file, options, part_times
 from tests.support.small_models import SPEC, small_model
@@ -188,11 +188,6 @@ def test_workers_share_the_machines(machines, workers, device, pool):
 def test_what_is_not_there_cannot_be_shared(workers, device, message):
     with pytest.raises(ValueError, match=message):
         ray_pool.share([{"Alive": True, "Resources": {"CPU": 2.0}}], workers, device)
-
-
-def test_a_class_may_not_be_called_like_a_column():
-    with pytest.raises(ValueError, match="the class 'error' is called like a column"):
-        schema(("anger", "error"))
 
 
 @pytest.mark.parametrize(
