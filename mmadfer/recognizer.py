@@ -18,8 +18,9 @@ from mmadfer.config import InputSpec, WeightsInfo
 from mmadfer.media.media_file import open_media
 from mmadfer.postprocess import probabilities, trusted
 from mmadfer.sources.opening import LOCAL, open_source
+from mmadfer.stream.live import LiveStream, StreamListener
 from mmadfer.stream.recorded import Packets, RecordedStream
-from mmadfer.stream.session import EmotionStream, LiveStream, StreamListener
+from mmadfer.stream.session import EmotionStream
 from mmadfer.stream.step import StreamingStep
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import Worker

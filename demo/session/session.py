@@ -24,8 +24,8 @@ from mmadfer.postprocess import ProbabilitySmoother
 from mmadfer.sound.logmel import LogMel
 from mmadfer.sound.loudness import channel_of, is_silent, levels
 from mmadfer.stream.intake import Intake, SeenFrame, Sound, StreamError
+from mmadfer.stream.live import LiveStream, StreamListener
 from mmadfer.stream.rate import RateMeter
-from mmadfer.stream.session import LiveStream, StreamListener
 from mmadfer.stream.shared import Drift
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import Worker

@@ -8,7 +8,7 @@ from mmadfer.stream.intake import Intake
 
 
 class Sink(Protocol):
-    """What a source feeds: `mmadfer.stream.session.LiveStream`, or what passes on to one."""
+    """What a source feeds: `mmadfer.stream.live.LiveStream`, or what passes on to one."""
 
     @property
     def intake(self) -> Intake:
