@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from demo.server.server import LiveServer
-from demo.session.recognizer import Recognizer
-from demo.session.worker import Worker
-from demo.sources.devices import LocalDevices
-from demo.sources.sources import Source, open_source
 from mmadfer.faces.detector import FaceDetector
+
+from .server.server import LiveServer
+from .session.recognizer import Recognizer
+from .session.worker import Worker
+from .sources.devices import LocalDevices
+from .sources.sources import Source, open_source
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -58,7 +59,7 @@ class App:
         if self._source_name not in ("browser", "local"):
             open_source(self._source_name).close()  # an unreadable file should be told before anything starts
         self.worker.start()
-        from demo.server.panel import (
+        from .server.panel import (
             launch,  # here, for it brings Gradio, which takes seconds to import: the model loads then
         )
 

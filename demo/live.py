@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo import startup
 from mmadfer import cli
+
+from . import startup
 
 DESCRIPTION = "Recognise emotions live from face and voice, on a page in the browser."
 
@@ -75,14 +76,14 @@ def _check_devices(arguments: argparse.Namespace) -> None:
     for kind in ("camera", "microphone"):
         if getattr(arguments, kind) is not None and arguments.source != "local":
             raise ValueError(f"--{kind} names a {kind} of this machine, which needs --source local; add that")
-    from demo.sources.devices import LocalDevices
+    from .sources.devices import LocalDevices
 
     LocalDevices(arguments.camera, arguments.microphone).check()
 
 
 def _check_proxy(arguments: argparse.Namespace) -> None:
-    from demo.server.admission import allowed_place
-    from demo.server.proxied import check_root_path
+    from .server.admission import allowed_place
+    from .server.proxied import check_root_path
 
     arguments.root_path = check_root_path(arguments.root_path)
     for host in arguments.allow_origin:
@@ -113,7 +114,7 @@ def _check_address(host: str, port: int | None) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from demo.sources.devices import LocalDevices, listing
+    from .sources.devices import LocalDevices, listing
 
     if arguments.list_devices:
         print(listing())
@@ -125,7 +126,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     untrained = arguments.weights == catalogue.UNTRAINED
     path = catalogue.UNTRAINED if untrained else store.resolve(arguments.weights)
 
-    from demo.app import App
+    from .app import App
 
     app = App(
         arguments.source,

@@ -11,9 +11,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from export import builder
-from export.parity import compare
-from export.timing import measure
 from mmadfer import cli
 from mmadfer.backends.proof import Unproven
 from mmadfer.backends.pytorch.backend import PyTorchBackend
@@ -26,6 +23,10 @@ from mmadfer.graphs.graph import GraphFolder
 from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.weights import store
 from mmadfer.weights.lazy import LazyModel
+
+from . import builder
+from .parity import compare
+from .timing import measure
 
 LARGEST_DIFFERENCE = 0.005
 """Largest probability difference to PyTorch in float32 that passes; the GPU's float32 products are rounded to TF32."""

@@ -14,7 +14,8 @@ from mmadfer.config import WeightsInfo
 from mmadfer.files import checksums
 from mmadfer.postprocess import softmax
 from mmadfer.weights import checkpoint, store
-from train.scoring.predictions import Predictions, load_predictions
+
+from .scoring.predictions import Predictions, load_predictions
 
 TEMPERATURES = (0.05, 20.0)
 """A temperature at one of these ends means that the held-out clips do not settle it."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mmadfer import cli
 from mmadfer.backends import BACKENDS, PRECISIONS
-from train.scoring.protocols import LIVE, PROTOCOLS, RULES
+
+from .scoring.protocols import LIVE, PROTOCOLS, RULES
 
 PROGRAM = "python -m train.evaluate"
 PARTS = ("test", "validation", "held-out", "train")
@@ -62,9 +63,10 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     _check(arguments)
     from mmadfer.data.prepared import PreparedSet
-    from train.runs import candidates as runs
-    from train.scoring.evaluation import Evaluation, evaluate
-    from train.scoring.output import write
+
+    from .runs import candidates as runs
+    from .scoring.evaluation import Evaluation, evaluate
+    from .scoring.output import write
 
     prepared = PreparedSet(arguments.prepared)
     if arguments.run:

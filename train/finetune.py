@@ -12,7 +12,8 @@ from mmadfer import cli
 
 if TYPE_CHECKING:
     from mmadfer.data.prepared import PreparedSet
-    from train.loop.fold import Job
+
+    from .loop.fold import Job
 
 PROGRAM = "python -m train.finetune"
 
@@ -58,8 +59,8 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 
 def _finetune(arguments: argparse.Namespace) -> int:
     job = _job(arguments)
-    from train.input.splits import fold_parts
-    from train.loop.fold import run_fold
+    from .input.splits import fold_parts
+    from .loop.fold import run_fold
 
     folds = _folds(job.prepared, arguments.folds)
     for fold in folds:  # a fault of the last fold should not be found after days
@@ -82,11 +83,12 @@ def _finetune(arguments: argparse.Namespace) -> int:
 def _job(arguments: argparse.Namespace) -> Job:
     _require_packages()
     from mmadfer.data.prepared import PreparedSet
-    from train.loop.fold import Job
-    from train.loop.processes import OtherProcesses
-    from train.overrides import from_assignments
-    from train.recipe import load_recipe
-    from train.runs.start import Start
+
+    from .loop.fold import Job
+    from .loop.processes import OtherProcesses
+    from .overrides import from_assignments
+    from .recipe import load_recipe
+    from .runs.start import Start
 
     for name in ("devices", "nodes"):
         if getattr(arguments, name) < 1:

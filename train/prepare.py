@@ -22,9 +22,10 @@ from mmadfer.data.shards import start_set, write_index
 from mmadfer.files.json_text import to_json
 from mmadfer.files.names import ENCODABLE, printable, shown
 from mmadfer.files.whole import write_atomically
-from train.preparing.packing import Task
-from train.preparing.report import make_report, report_text
-from train.preparing.shard_work import RECORDS, Job, Record, Shard, finished, make_shards, record_path, shards
+
+from .preparing.packing import Task
+from .preparing.report import make_report, report_text
+from .preparing.shard_work import RECORDS, Job, Record, Shard, finished, make_shards, record_path, shards
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,11 +15,11 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from demo.server.admission import Admission, shown
-from demo.server.card import card_routes
-from demo.session.intake import Frame, Sound
-from demo.session.outbox import Outbox
-from demo.session.protocol import (
+from mmadfer.weights import starter
+
+from ..session.intake import Frame, Sound
+from ..session.outbox import Outbox
+from ..session.protocol import (
     Close,
     ProtocolError,
     SoundMessage,
@@ -28,9 +28,10 @@ from demo.session.protocol import (
     parse_binary,
     parse_text,
 )
-from demo.session.session import Session
-from demo.session.worker import Worker
-from mmadfer.weights import starter
+from ..session.session import Session
+from ..session.worker import Worker
+from .admission import Admission, shown
+from .card import card_routes
 
 if TYPE_CHECKING:
     from starlette.requests import Request

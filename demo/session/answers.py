@@ -13,8 +13,9 @@ from mmadfer.stream.step_error import LIMIT
 from mmadfer.types import Prediction
 
 if TYPE_CHECKING:
-    from demo.session.recognizer import Recognizer
     from mmadfer.stream.window import Window
+
+    from .recognizer import Recognizer
 
 log = logging.getLogger(__name__)
 

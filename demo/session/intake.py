@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from demo.session.protocol import Close, ProtocolError
-from demo.session.rate import RateMeter
+from .protocol import Close, ProtocolError
+from .rate import RateMeter
 
 if TYPE_CHECKING:
     from mmadfer.stream.window import AVWindow

@@ -18,16 +18,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demo.session.intake import Intake, SeenFrame, Sound
-from demo.session.outbox import Outbox
-from demo.session.protocol import Kind, ProtocolError, pack
-from demo.session.rate import RateMeter
 from mmadfer.config import InputSpec
 from mmadfer.postprocess import ProbabilitySmoother
 from mmadfer.sound.logmel import LogMel
 from mmadfer.sound.loudness import channel_of, is_silent, levels
 from mmadfer.stream.window import AVWindow
 from mmadfer.types import Prediction
+
+from .intake import Intake, SeenFrame, Sound
+from .outbox import Outbox
+from .protocol import Kind, ProtocolError, pack
+from .rate import RateMeter
 
 if TYPE_CHECKING:
     from mmadfer.stream.window import Window

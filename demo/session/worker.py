@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from demo.session.answers import Answers
-from demo.session.pace import Pace
-from demo.session.protocol import Close, ProtocolError
-from demo.session.recognizer import Recognizer
+from .answers import Answers
+from .pace import Pace
+from .protocol import Close, ProtocolError
+from .recognizer import Recognizer
 
 if TYPE_CHECKING:
-    from demo.session.session import Session
     from mmadfer.stream.window import Window
+
+    from .session import Session
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from demo.session.intake import MAX_JUMP_SECONDS, Frame, Sound
-from demo.session.session import Session
-from demo.sources.channels import FewChannels
-from demo.sources.devices import NONE, LocalDevices, camera_number, chosen_microphone, portaudio
+from ..session.intake import MAX_JUMP_SECONDS, Frame, Sound
+from ..session.session import Session
+from .channels import FewChannels
+from .devices import NONE, LocalDevices, camera_number, chosen_microphone, portaudio
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from demo.session.intake import Frame, Sound
-from demo.session.session import Session
-from demo.sources.devices import LocalDevices
 from mmadfer.media.media_file import AudioChunk, MediaFile, VideoFrame, open_media
+
+from ..session.intake import Frame, Sound
+from ..session.session import Session
+from .devices import LocalDevices
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def open_source(name: str | os.PathLike[str], devices: LocalDevices | None = Non
     Raises OSError or ValueError for an unreadable file.
     """
     if name == "local":
-        from demo.sources.local import LocalSource
+        from .local import LocalSource
 
         return LocalSource(devices)
     return ClipSource(Path(name))
