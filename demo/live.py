@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmadfer.backends import BACKENDS, PRECISIONS  # here, for it imports PyTorch: after `startup.begin`
     from mmadfer.weights import store
 
-    parser = cli.Parser("python -m demo.live", DESCRIPTION)
+    parser = cli.Parser(cli.as_typed("python -m demo.live"), DESCRIPTION)
     add = parser.add_argument
     sources = "browser: each viewer's own camera and microphone; local: those of this machine; or a FILE to loop"
     add("--source", default="browser", metavar="SOURCE", help=sources)
@@ -157,6 +157,11 @@ def _serve(arguments: argparse.Namespace) -> int:
         app.close()
 
 
-if __name__ == "__main__":
+def start(argv: Sequence[str] | None = None) -> int:
+    """Run `main` in a process that has imported nothing heavy yet, with a quick start; returns the exit code."""
     startup.begin()
-    sys.exit(main())
+    return main(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -22,7 +22,8 @@ LARGEST_DIFFERENCE = {"fp32": 1e-4, "fp16": 0.005}
 def main(argv: Sequence[str] | None = None) -> int:
     """Write and check the graphs; returns the exit code."""
     parser = cli.Parser(
-        "python -m export.onnx", "Write the model as ONNX (encoder and head) and check it against PyTorch."
+        cli.as_typed("python -m export.onnx"),
+        "Write the model as ONNX (encoder and head) and check it against PyTorch.",
     )
     store.add_argument(parser)
     parser.add_argument(

@@ -35,7 +35,9 @@ SHORT_NAMES = {"auto": "auto", "rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the engine where it is not there yet; returns the exit code."""
-    parser = cli.Parser("python -m export.trt", "Compile the model to a TensorRT FP16 engine (encoder and head).")
+    parser = cli.Parser(
+        cli.as_typed("python -m export.trt"), "Compile the model to a TensorRT FP16 engine (encoder and head)."
+    )
     store.add_argument(parser)
     parser.add_argument("--out", metavar="FOLDER", help="folder for the engine; the app's own cache where not given")
     parser.add_argument(

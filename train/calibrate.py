@@ -94,7 +94,7 @@ def calibrated(
 def main(argv: Sequence[str] | None = None) -> int:
     """Calibrate one set of weights; returns the exit code."""
     parser = cli.Parser(
-        "python -m train.calibrate",
+        cli.as_typed("python -m train.calibrate"),
         "Fit a temperature to clips that the weights were not trained on, and store it in a copy of the weights. The "
         "clips are predictions.npz files of train.evaluate (protocol uniform): of these weights on a validation or "
         "held-out part, or of the same run's other folds on their test parts.",

@@ -19,15 +19,15 @@ PARTS = ("test", "validation", "held-out", "train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Score weights; returns the exit code."""
     parser = cli.Parser(
-        PROGRAM,
+        cli.as_typed(PROGRAM),
         "Score weights on a prepared set. Written to --out: table.md, metrics.json, confusion.png, reliability.png, "
         "and each fold's answers as predictions-fold-K.npz.",
     )
-    parser.add_argument("prepared", metavar="PREPARED", help="folder that python -m train.prepare made")
+    parser.add_argument("prepared", metavar="PREPARED", help="folder that `mmadfer train prepare` made")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--weights", metavar="FILE", default="", help="file or known name; untrained: random ones")
     what.add_argument(
-        "--run", metavar="RUN", default="", help="folder of train.finetune: all its folds, and their mean"
+        "--run", metavar="RUN", default="", help="folder of `mmadfer train finetune`: all its folds, and their mean"
     )
     parser.add_argument("--folds", "--fold", nargs="+", default=[], metavar="K", help="folds to score; all of a run")
     parser.add_argument("--part", default="test", choices=PARTS, help="which clips; held-out: kept from the training")

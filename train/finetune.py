@@ -20,8 +20,10 @@ PROGRAM = "python -m train.finetune"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train the folds asked for; returns the exit code."""
-    parser = cli.Parser(PROGRAM, "Fine-tune on a prepared set; weights for the live app, one folder for each fold.")
-    parser.add_argument("prepared", metavar="PREPARED", help="folder that python -m train.prepare made")
+    parser = cli.Parser(
+        cli.as_typed(PROGRAM), "Fine-tune on a prepared set; weights for the live app, one folder for each fold."
+    )
+    parser.add_argument("prepared", metavar="PREPARED", help="folder that `mmadfer train prepare` made")
     parser.add_argument("--out", required=True, metavar="RUN", help="folder to write; each fold has one in it")
     parser.add_argument("--folds", nargs="+", default=["all"], metavar="K", help="names of folds, or all")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out from its last whole epoch")
@@ -114,7 +116,9 @@ def _job(arguments: argparse.Namespace) -> Job:
         devices=arguments.devices,
         nodes=arguments.nodes,
         workers=arguments.workers,
-        others=OtherProcesses(PROGRAM, f"finished epochs are kept in {arguments.out}, and --resume goes on from them"),
+        others=OtherProcesses(
+            cli.as_typed(PROGRAM), f"finished epochs are kept in {arguments.out}, and --resume goes on from them"
+        ),
     )
 
 

@@ -31,7 +31,7 @@ from .preparing.shard_work import RECORDS, Job, Record, Shard, finished, make_sh
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare a data set; returns the exit code."""
     parser = cli.Parser(
-        "python -m train.prepare",
+        cli.as_typed("python -m train.prepare"),
         "Pack a data set's face crops and log-mel features for training. Run it again to go on after an interruption.",
     )
     parser.add_argument("set", choices=SETS, metavar="SET", help=f"one of {', '.join(SETS)} (your own videos)")

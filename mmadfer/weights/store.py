@@ -208,7 +208,9 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one of list, fetch, path and remove; returns the exit code."""
-    parser = cli.Parser("python -m mmadfer.weights", "Weights by name: list, fetch, find and remove them.")
+    parser = cli.Parser(
+        cli.as_typed("python -m mmadfer.weights"), "Weights by name: list, fetch, find and remove them."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, what, command in (
         ("list", "what there is, where it comes from and what is here", _list),
@@ -216,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("path", "tell where a file lies that is here", _path),
         ("remove", "delete a file and what was noted of it", _remove),
     ):
-        sub = commands.add_parser(name, prog=f"python -m mmadfer.weights {name}", description=what, help=what)
+        sub = commands.add_parser(name, prog=f"{parser.prog} {name}", description=what, help=what)
         sub.set_defaults(run=command)
         if name != "list":
             sub.add_argument("name", metavar="NAME", help="a name of `list`")
