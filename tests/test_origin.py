@@ -117,8 +117,8 @@ def test_weights_that_other_code_has_read_are_read_again(file, monkeypatch):
 
 
 def test_the_code_that_counts_is_there():
-    assert all((origin._HERE / name).is_file() for name in origin._READERS)
-    assert (origin._HERE / "model" / "mma_dfer.py").is_file()
+    assert all((origin._PACKAGE / name).is_file() for name in origin._READERS)
+    assert (origin._PACKAGE / "models/mma_dfer/model.py").is_file()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"\xff"])

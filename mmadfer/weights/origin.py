@@ -25,8 +25,8 @@ SETTLED = 2.0
 """Age from which a file's times tell its contents, s: one written twice within the clock's tick keeps its times."""
 
 UNTRAINED = "untrained"
-_HERE = Path(__file__).parent
-_READERS = ("config.py", "checkpoint.py", "official.py", "graph.py")
+_PACKAGE = Path(__file__).parents[1]
+_READERS = ("config.py", "weights/checkpoint.py", "weights/header.py", "weights/official.py")
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,6 @@ class Origin:
 def _code() -> str:
     """Return SHA-256 over the code that makes weights from a file or a seed: changed code may make others."""
     digest = hashlib.sha256()
-    for path in (*(_HERE / name for name in _READERS), *sorted((_HERE / "model").glob("*.py"))):
+    for path in (*(_PACKAGE / name for name in _READERS), *sorted((_PACKAGE / "models").rglob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
