@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from demo.server.server import LiveServer
 from mmadfer.faces.detector import FaceDetector
 from mmadfer.outputs.schema import check_classes
 from mmadfer.sources.devices import LocalDevices
@@ -14,6 +13,8 @@ from mmadfer.sources.opening import open_source
 from mmadfer.sources.source import Source
 from mmadfer.stream.shared import Recognizer
 from mmadfer.stream.worker import Worker
+
+from .server.server import LiveServer
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -65,7 +66,7 @@ class App:
         if self._source_name not in ("browser", "local"):
             open_source(self._source_name).close()  # an unreadable file should be told before anything starts
         self.worker.start()
-        from demo.server.panel import (
+        from .server.panel import (
             launch,  # here, for it brings Gradio, which takes seconds to import: the model loads then
         )
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo import startup
 from mmadfer import cli
+
+from . import startup
 
 DESCRIPTION = "Recognise emotions live from face and voice, on a page in the browser."
 
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmadfer.backends import BACKENDS, PRECISIONS  # here, for it imports PyTorch: after `startup.begin`
     from mmadfer.weights import store
 
-    parser = cli.Parser("python -m demo.live", DESCRIPTION)
+    parser = cli.Parser(cli.as_typed("python -m demo.live"), DESCRIPTION)
     add = parser.add_argument
     sources = "browser: each viewer's own camera and microphone; local: those of this machine; or a FILE to loop"
     add("--source", default="browser", metavar="SOURCE", help=sources)
@@ -81,8 +82,8 @@ def _check_devices(arguments: argparse.Namespace) -> None:
 
 
 def _check_proxy(arguments: argparse.Namespace) -> None:
-    from demo.server.admission import allowed_place
-    from demo.server.proxied import check_root_path
+    from .server.admission import allowed_place
+    from .server.proxied import check_root_path
 
     arguments.root_path = check_root_path(arguments.root_path)
     for host in arguments.allow_origin:
@@ -125,7 +126,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     untrained = arguments.weights == catalogue.UNTRAINED
     path = catalogue.UNTRAINED if untrained else store.resolve(arguments.weights)
 
-    from demo.app import App
+    from .app import App
 
     app = App(
         arguments.source,
@@ -156,6 +157,11 @@ def _serve(arguments: argparse.Namespace) -> int:
         app.close()
 
 
-if __name__ == "__main__":
+def start(argv: Sequence[str] | None = None) -> int:
+    """Run `main` in a process that has imported nothing heavy yet, with a quick start; returns the exit code."""
     startup.begin()
-    sys.exit(main())
+    return main(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(start())

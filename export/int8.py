@@ -62,7 +62,7 @@ class Report:
 def main(argv: Sequence[str] | None = None) -> int:
     """Calibrate, check and report; returns the exit code."""
     parser = cli.Parser(
-        "python -m export.int8",
+        cli.as_typed("python -m export.int8"),
         "Quantise the encoders to int8 for OpenVINO on the CPU, calibrated with windows of your own clips; "
         "precision int8 of the backend openvino then uses them.",
     )

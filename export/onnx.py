@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from export.parity import compare
 from mmadfer import cli
 from mmadfer.backends.openvino.backend import OpenVINOBackend
 from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.graphs import graph
 from mmadfer.weights import store
 from mmadfer.weights.lazy import LazyModel
+
+from .parity import compare
 
 LARGEST_DIFFERENCE = {"fp32": 1e-4, "fp16": 0.005}
 """Largest probability difference to PyTorch in float32 that passes."""
@@ -21,7 +22,8 @@ LARGEST_DIFFERENCE = {"fp32": 1e-4, "fp16": 0.005}
 def main(argv: Sequence[str] | None = None) -> int:
     """Write and check the graphs; returns the exit code."""
     parser = cli.Parser(
-        "python -m export.onnx", "Write the model as ONNX (encoder and head) and check it against PyTorch."
+        cli.as_typed("python -m export.onnx"),
+        "Write the model as ONNX (encoder and head) and check it against PyTorch.",
     )
     store.add_argument(parser)
     parser.add_argument(

@@ -11,9 +11,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from export import builder
-from export.parity import compare
-from export.timing import measure
 from mmadfer import cli
 from mmadfer.backends.proof import Unproven
 from mmadfer.backends.pytorch.backend import PyTorchBackend
@@ -27,6 +24,10 @@ from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.weights import store
 from mmadfer.weights.lazy import LazyModel
 
+from . import builder
+from .parity import compare
+from .timing import measure
+
 LARGEST_DIFFERENCE = 0.005
 """Largest probability difference to PyTorch in float32 that passes; the GPU's float32 products are rounded to TF32."""
 SHORT_NAMES = {"auto": "auto", "rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
@@ -34,7 +35,9 @@ SHORT_NAMES = {"auto": "auto", "rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the engine where it is not there yet; returns the exit code."""
-    parser = cli.Parser("python -m export.trt", "Compile the model to a TensorRT FP16 engine (encoder and head).")
+    parser = cli.Parser(
+        cli.as_typed("python -m export.trt"), "Compile the model to a TensorRT FP16 engine (encoder and head)."
+    )
     store.add_argument(parser)
     parser.add_argument("--out", metavar="FOLDER", help="folder for the engine; the app's own cache where not given")
     parser.add_argument(

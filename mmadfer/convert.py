@@ -14,7 +14,9 @@ from mmadfer.weights import checkpoint
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert one file; returns the exit code."""
-    parser = cli.Parser("python -m mmadfer.convert", "Convert an official checkpoint to safetensors, InputSpec inside.")
+    parser = cli.Parser(
+        cli.as_typed("python -m mmadfer.convert"), "Convert an official checkpoint to safetensors, InputSpec inside."
+    )
     parser.add_argument("official", help="fine-tuned checkpoint of the authors (.pth), or our own .safetensors")
     parser.add_argument("out", help="file to write (.safetensors)")
     parser.add_argument("--name", help="name to show for the weights; the file's own name where not given")

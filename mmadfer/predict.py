@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None, guard: bool = False) -> int:
     Args: guard: work in processes of their own (without --out), so that a file that crashes one does not end the rest;
     only for a process that has no threads yet.
     """
-    parser = cli.Parser(_PROG, "Recognise emotions in clips: one line per hop.")
+    parser = cli.Parser(cli.as_typed(_PROG), "Recognise emotions in clips: one line per hop.")
     parser.add_argument(
         "files",
         nargs="+",
@@ -182,7 +182,7 @@ def _tell(found: Found) -> bool:
 
 
 def _say(sentence: str) -> None:
-    sys.stderr.write(f"{_PROG}: {sentence}\n")
+    sys.stderr.write(f"{cli.as_typed(_PROG)}: {sentence}\n")
 
 
 def _warn(info: WeightsInfo) -> None:
@@ -208,5 +208,10 @@ def _short(name: str) -> str:
     return last if len(last) <= _LONGEST else f"{last[: _LONGEST // 2]}…{last[-_LONGEST // 2 :]}"
 
 
+def start(argv: Sequence[str] | None = None) -> int:
+    """Run `main` as a process's only work; returns the exit code."""
+    return main(argv, guard=True)
+
+
 if __name__ == "__main__":
-    sys.exit(main(guard=True))
+    sys.exit(start())

@@ -14,7 +14,8 @@ from mmadfer.config import WeightsInfo
 from mmadfer.files import checksums
 from mmadfer.postprocess import softmax
 from mmadfer.weights import checkpoint, store
-from train.scoring.predictions import Predictions, load_predictions
+
+from .scoring.predictions import Predictions, load_predictions
 
 TEMPERATURES = (0.05, 20.0)
 """A temperature at one of these ends means that the held-out clips do not settle it."""
@@ -93,7 +94,7 @@ def calibrated(
 def main(argv: Sequence[str] | None = None) -> int:
     """Calibrate one set of weights; returns the exit code."""
     parser = cli.Parser(
-        "python -m train.calibrate",
+        cli.as_typed("python -m train.calibrate"),
         "Fit a temperature to clips that the weights were not trained on, and store it in a copy of the weights. The "
         "clips are predictions.npz files of train.evaluate (protocol uniform): of these weights on a validation or "
         "held-out part, or of the same run's other folds on their test parts.",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mmadfer import cli
 from mmadfer.backends import BACKENDS, PRECISIONS
-from train.scoring.protocols import LIVE, PROTOCOLS, RULES
+
+from .scoring.protocols import LIVE, PROTOCOLS, RULES
 
 PROGRAM = "python -m train.evaluate"
 PARTS = ("test", "validation", "held-out", "train")
@@ -18,15 +19,15 @@ PARTS = ("test", "validation", "held-out", "train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Score weights; returns the exit code."""
     parser = cli.Parser(
-        PROGRAM,
+        cli.as_typed(PROGRAM),
         "Score weights on a prepared set. Written to --out: table.md, metrics.json, confusion.png, reliability.png, "
         "and each fold's answers as predictions-fold-K.npz.",
     )
-    parser.add_argument("prepared", metavar="PREPARED", help="folder that python -m train.prepare made")
+    parser.add_argument("prepared", metavar="PREPARED", help="folder that `mmadfer train prepare` made")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--weights", metavar="FILE", default="", help="file or known name; untrained: random ones")
     what.add_argument(
-        "--run", metavar="RUN", default="", help="folder of train.finetune: all its folds, and their mean"
+        "--run", metavar="RUN", default="", help="folder of `mmadfer train finetune`: all its folds, and their mean"
     )
     parser.add_argument("--folds", "--fold", nargs="+", default=[], metavar="K", help="folds to score; all of a run")
     parser.add_argument("--part", default="test", choices=PARTS, help="which clips; held-out: kept from the training")
@@ -62,9 +63,10 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     _check(arguments)
     from mmadfer.data.prepared import PreparedSet
-    from train.runs import candidates as runs
-    from train.scoring.evaluation import Evaluation, evaluate
-    from train.scoring.output import write
+
+    from .runs import candidates as runs
+    from .scoring.evaluation import Evaluation, evaluate
+    from .scoring.output import write
 
     prepared = PreparedSet(arguments.prepared)
     if arguments.run:

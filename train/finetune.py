@@ -12,15 +12,18 @@ from mmadfer import cli
 
 if TYPE_CHECKING:
     from mmadfer.data.prepared import PreparedSet
-    from train.loop.fold import Job
+
+    from .loop.fold import Job
 
 PROGRAM = "python -m train.finetune"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train the folds asked for; returns the exit code."""
-    parser = cli.Parser(PROGRAM, "Fine-tune on a prepared set; weights for the live app, one folder for each fold.")
-    parser.add_argument("prepared", metavar="PREPARED", help="folder that python -m train.prepare made")
+    parser = cli.Parser(
+        cli.as_typed(PROGRAM), "Fine-tune on a prepared set; weights for the live app, one folder for each fold."
+    )
+    parser.add_argument("prepared", metavar="PREPARED", help="folder that `mmadfer train prepare` made")
     parser.add_argument("--out", required=True, metavar="RUN", help="folder to write; each fold has one in it")
     parser.add_argument("--folds", nargs="+", default=["all"], metavar="K", help="names of folds, or all")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out from its last whole epoch")
@@ -58,8 +61,8 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 
 def _finetune(arguments: argparse.Namespace) -> int:
     job = _job(arguments)
-    from train.input.splits import fold_parts
-    from train.loop.fold import run_fold
+    from .input.splits import fold_parts
+    from .loop.fold import run_fold
 
     folds = _folds(job.prepared, arguments.folds)
     for fold in folds:  # a fault of the last fold should not be found after days
@@ -82,11 +85,12 @@ def _finetune(arguments: argparse.Namespace) -> int:
 def _job(arguments: argparse.Namespace) -> Job:
     _require_packages()
     from mmadfer.data.prepared import PreparedSet
-    from train.loop.fold import Job
-    from train.loop.processes import OtherProcesses
-    from train.overrides import from_assignments
-    from train.recipe import load_recipe
-    from train.runs.start import Start
+
+    from .loop.fold import Job
+    from .loop.processes import OtherProcesses
+    from .overrides import from_assignments
+    from .recipe import load_recipe
+    from .runs.start import Start
 
     for name in ("devices", "nodes"):
         if getattr(arguments, name) < 1:
@@ -112,7 +116,9 @@ def _job(arguments: argparse.Namespace) -> Job:
         devices=arguments.devices,
         nodes=arguments.nodes,
         workers=arguments.workers,
-        others=OtherProcesses(PROGRAM, f"finished epochs are kept in {arguments.out}, and --resume goes on from them"),
+        others=OtherProcesses(
+            cli.as_typed(PROGRAM), f"finished epochs are kept in {arguments.out}, and --resume goes on from them"
+        ),
     )
 
 

@@ -22,15 +22,16 @@ from mmadfer.data.shards import start_set, write_index
 from mmadfer.files.json_text import to_json
 from mmadfer.files.names import ENCODABLE, printable, shown
 from mmadfer.files.whole import write_atomically
-from train.preparing.packing import Task
-from train.preparing.report import make_report, report_text
-from train.preparing.shard_work import RECORDS, Job, Record, Shard, finished, make_shards, record_path, shards
+
+from .preparing.packing import Task
+from .preparing.report import make_report, report_text
+from .preparing.shard_work import RECORDS, Job, Record, Shard, finished, make_shards, record_path, shards
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare a data set; returns the exit code."""
     parser = cli.Parser(
-        "python -m train.prepare",
+        cli.as_typed("python -m train.prepare"),
         "Pack a data set's face crops and log-mel features for training. Run it again to go on after an interruption.",
     )
     parser.add_argument("set", choices=SETS, metavar="SET", help=f"one of {', '.join(SETS)} (your own videos)")

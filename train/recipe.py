@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from train.augmentation import Augmentation
-from train.overrides import from_mapping
+from .augmentation import Augmentation
+from .overrides import from_mapping
 
 if sys.version_info >= (3, 11):
     import tomllib

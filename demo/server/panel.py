@@ -10,8 +10,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read by gradio whe
 import gradio as gr
 from starlette.middleware import Middleware
 
-from demo.server.proxied import Proxied
-from demo.server.server import LiveServer
+from .proxied import Proxied
+from .server import LiveServer
 
 PANEL = (Path(__file__).parents[1] / "page" / "panel.html").read_text(encoding="utf-8")
 

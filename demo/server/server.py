@@ -16,10 +16,13 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from demo.server.admission import Admission, shown
-from demo.server.card import card_routes
-from demo.session.outbox import Outbox
-from demo.session.protocol import (
+from mmadfer.outputs.schema import Output, columns, weights_name
+from mmadfer.stream.intake import Frame, Sound, StreamError
+from mmadfer.stream.worker import Worker
+from mmadfer.weights import starter
+
+from ..session.outbox import Outbox
+from ..session.protocol import (
     Close,
     ProtocolError,
     SoundMessage,
@@ -28,11 +31,9 @@ from demo.session.protocol import (
     parse_binary,
     parse_text,
 )
-from demo.session.session import Session, decode, in_protocol
-from mmadfer.outputs.schema import Output, columns, weights_name
-from mmadfer.stream.intake import Frame, Sound, StreamError
-from mmadfer.stream.worker import Worker
-from mmadfer.weights import starter
+from ..session.session import Session, decode, in_protocol
+from .admission import Admission, shown
+from .card import card_routes
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -17,8 +17,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demo.session.outbox import Outbox
-from demo.session.protocol import Close, Kind, ProtocolError, pack
 from mmadfer.config import InputSpec
 from mmadfer.postprocess import ProbabilitySmoother
 from mmadfer.sound.logmel import LogMel
@@ -30,6 +28,9 @@ from mmadfer.stream.shared import Drift
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import Worker
 from mmadfer.types import Prediction
+
+from .outbox import Outbox
+from .protocol import Close, Kind, ProtocolError, pack
 
 log = logging.getLogger(__name__)
 

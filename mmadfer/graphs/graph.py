@@ -197,7 +197,7 @@ def read(folder: str | os.PathLike[str]) -> GraphFolder:
         about = checksums.check(path)
         attempt = int(about["attempt"])
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error}; write it with python -m export.onnx") from error
+        raise FileNotFoundError(f"{error}; write it with mmadfer export onnx") from error
     except (KeyError, ValueError) as error:
         raise ValueError(f"{error}; export it again") from error
     if (about.get("format"), about.get("fingerprint")) != (FORMAT, values["fingerprint"]):
@@ -260,7 +260,7 @@ def _write(
 
 def _read_metadata(path: Path) -> dict[str, str]:
     if not path.is_file():
-        raise FileNotFoundError(f"there is no graph {path}; write it with python -m export.onnx")
+        raise FileNotFoundError(f"there is no graph {path}; write it with mmadfer export onnx")
     try:
         properties = read_metadata(path)
     except (ValueError, OSError) as error:

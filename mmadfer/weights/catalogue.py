@@ -113,7 +113,8 @@ def find(name: str) -> Source:
         sizes = ", ".join(map(str, IMAGE_SIZES))
         raise ValueError(
             f"{name!r} is no file and no known name; known are {STARTER}, mae-face, audiomae and dfew or mafw, the "
-            f"latter two alone or with -fold1 to -fold{FOLDS[-1]} and a size ({sizes}), such as dfew-fold1-160"
+            f"latter two alone or with -fold1 to -fold{FOLDS[-1]} and a size ({sizes}), such as dfew-fold1-160, and "
+            "org/name[@revision] of the Hugging Face hub"
         )
     return SOURCES[full]
 

@@ -13,13 +13,11 @@ from safetensors.torch import save_file
 
 from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
 from mmadfer.weights import official
+from mmadfer.weights.header import Header, damaged
 from mmadfer.weights.official import Tensors
 
 if TYPE_CHECKING:
     from mmadfer.models.mma_dfer import MMADFER
-
-FORMAT = "mmadfer-1"
-"""Version of our file layout, in the metadata; a reader refuses one that it does not know."""
 
 
 def load_model(path: str | os.PathLike[str]) -> MMADFER:
@@ -76,12 +74,7 @@ def save_model(model: MMADFER, path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"our weights are written as .safetensors, got {path.name}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into; make it first")
-    metadata = {
-        "format": FORMAT,
-        "spec": model.spec.to_json(),
-        "config": model.config.to_json(),
-        "info": model.info.to_json(),
-    }
+    metadata = Header(model.spec, model.config, model.info).to_metadata()
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -106,24 +99,11 @@ def read_safetensors(path: Path) -> tuple[Tensors, InputSpec, ModelConfig, Weigh
     """Return the tensors and settings of a file that `save_model` wrote; ValueError where it is no such file."""
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ValueError(
-                    f"{path} was not written by this version of mmadfer: its format is "
-                    f"{metadata.get('format', 'not given')}, expected {FORMAT}"
-                )
+            header = Header.from_metadata(path, file.metadata())
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping, only keys()
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged, cut short or no safetensors file ({error}); get it again") from error
-    try:
-        settings = (
-            InputSpec.from_json(metadata["spec"]),
-            ModelConfig.from_json(metadata["config"]),
-            WeightsInfo.from_json(metadata["info"]),
-        )
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} has no usable settings in its metadata: {error}") from error
-    return tensors, *settings
+        raise damaged(path, error) from error
+    return tensors, header.spec, header.config, header.info
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:

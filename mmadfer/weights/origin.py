@@ -26,7 +26,7 @@ SETTLED = 2.0
 
 UNTRAINED = "untrained"
 _LIBRARY = Path(__file__).parents[1]
-_READERS = ("config.py", "weights/checkpoint.py", "weights/official.py")
+_READERS = ("config.py", "weights/checkpoint.py", "weights/header.py", "weights/official.py")
 
 
 @dataclass(frozen=True)

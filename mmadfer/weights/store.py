@@ -1,4 +1,4 @@
-"""Named weights on disk: fetched, checked, found and removed. ``python -m mmadfer.weights list|fetch|path|remove``."""
+"""Named weights on disk: fetched, checked, found and removed."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmadfer import cli
-from mmadfer.weights import starter
-from mmadfer.weights.catalogue import DEFAULT_FOLD, DEFAULT_SIZE, SOURCES, STARTER, UNTRAINED, Source, find, folder
+from mmadfer.weights import hub
+from mmadfer.weights.catalogue import STARTER, UNTRAINED, Source, find, folder
 from mmadfer.weights.download import TIMEOUT, download, looks_like_page, part_files
+from mmadfer.weights.hub import HubName
 
 MIRROR = "MMADFER_WEIGHTS_MIRROR"
 """Environment variable: an http(s) address under which files lie by the names of `list`, asked before their sources."""
 
 
 def resolve(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the file of weights given as a path or a name of `list`, fetched where it is not here yet.
+    """Return the file of weights given as a path, a name of `list` or of the hub, fetched where it is not here yet.
 
-    Raises FileNotFoundError for a path where nothing is, ValueError for an unknown name or a file that is not the one
-    first recorded, OSError where it cannot be fetched: one sentence each, with the link and the folder to put it in.
+    A path that exists wins over a name of the hub, which looks like one. Raises FileNotFoundError for a path where
+    nothing is, ValueError for an unknown name or a file that is not the one first recorded, OSError where it cannot be
+    fetched: one sentence each, with the link and the folder to put it in.
     """
     text, path = os.fspath(name_or_path), Path(name_or_path)
     if text == UNTRAINED:
@@ -34,14 +34,16 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
         return fetch(text)
     if path.is_file():
         return path
-    if path.suffix or len(path.parts) > 1:
+    if path.is_dir() and len(path.parts) > 1:
+        raise IsADirectoryError(f"{text} is a folder; name the weights file in it")
+    if HubName.parse(text) is None and (path.suffix or len(path.parts) > 1):
         raise FileNotFoundError(f"there is no file {text}")
     return fetch(text)
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--weights`` as every command understands it."""
-    what = f"file, or a name of `python -m mmadfer.weights list`; {UNTRAINED}: random ones"
+    what = f"file, name of `python -m mmadfer.weights list`, or org/name[@revision] of the hub; {UNTRAINED}: random"
     parser.add_argument("--weights", metavar="WEIGHTS", default=STARTER, help=what)
 
 
@@ -50,6 +52,8 @@ def fetch(name: str, *, timeout: float = TIMEOUT, progress: bool = True) -> Path
 
     ``timeout`` in seconds is the longest wait for the next bytes. Raises ValueError or OSError as `resolve` does.
     """
+    if on_hub := HubName.parse(name):
+        return hub.fetch(on_hub)
     source = find(name)
     if source.packaged:
         return _packaged(source.packaged)
@@ -133,11 +137,23 @@ class Record:
         os.replace(fresh, self.beside(file))
 
 
+def file_of(name: str) -> Path:
+    """Return the file of the weights called ``name``. Raises FileNotFoundError where it is not here."""
+    if on_hub := HubName.parse(name):
+        return hub.find(on_hub)
+    source = find(name)
+    if not source.file.is_file():
+        raise FileNotFoundError(f"{source.name} is not here: run `python -m mmadfer.weights fetch {source.name}`")
+    return source.file
+
+
 def remove(name: str) -> list[Path]:
     """Delete the file of the weights called ``name`` with all that lies beside it; returns what was deleted.
 
     Raises ValueError for an unknown name, FileNotFoundError where nothing of it is here.
     """
+    if on_hub := HubName.parse(name):
+        return hub.remove(on_hub)
     source = find(name)
     if source.packaged:
         raise ValueError(f"{source.name} is a part of the package and cannot be removed by itself")
@@ -158,7 +174,8 @@ def _address(source: Source) -> str:
     return f"{mirror.rstrip('/')}/{source.name}.pth" if mirror else source.url
 
 
-def _state(source: Source) -> str:
+def state(source: Source) -> str:
+    """Return what is here of ``source``, in words."""
     if source.packaged:
         return f"{_packaged(source.packaged).stat().st_size / 1e6:,.0f} MB; meant where no weights are named"
     file, (part, _) = source.file, part_files(source.file)
@@ -167,57 +184,3 @@ def _state(source: Source) -> str:
     if part.is_file():
         return f"{part.stat().st_size / 1e6:,.0f} MB so far; fetch goes on"
     return "fetch gets it" if _address(source) else "to be put here by hand"
-
-
-def _list(_: argparse.Namespace) -> int:
-    page = ""
-    sys.stdout.write(f"folder: {folder()}\n")
-    for source in SOURCES.values():
-        if source.page != page:
-            page = source.page
-            sys.stdout.write(f"\nfrom {page}\n")
-        try:
-            state = _state(source)
-        except (ValueError, OSError) as error:  # two files for one name, say: the other names are none the worse for it
-            state = cli.sentence(error)
-        sys.stdout.write(f"  {source.name:<17}{state}\n")
-    default = f"fold{DEFAULT_FOLD}-{DEFAULT_SIZE}"
-    sys.stdout.write(f"\nWhat the starter weights can do: {starter.CARD}\n")
-    sys.stdout.write(f"{UNTRAINED} stands for random weights: everything runs, no answer means anything.\n")
-    sys.stdout.write(f"dfew and mafw alone stand for dfew-{default} and mafw-{default}.\n")
-    return 0
-
-
-def _fetch(arguments: argparse.Namespace) -> int:
-    sys.stdout.write(f"{fetch(arguments.name)}\n")
-    return 0
-
-
-def _path(arguments: argparse.Namespace) -> int:
-    source = find(arguments.name)
-    if not source.file.is_file():
-        raise FileNotFoundError(f"{source.name} is not here: run `python -m mmadfer.weights fetch {source.name}`")
-    sys.stdout.write(f"{source.file}\n")
-    return 0
-
-
-def _remove(arguments: argparse.Namespace) -> int:
-    sys.stdout.writelines(f"deleted {path}\n" for path in remove(arguments.name))
-    return 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one of list, fetch, path and remove; returns the exit code."""
-    parser = cli.Parser("python -m mmadfer.weights", "Weights by name: list, fetch, find and remove them.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, what, command in (
-        ("list", "what there is, where it comes from and what is here", _list),
-        ("fetch", "get a file where it is not here, check it and tell where it lies", _fetch),
-        ("path", "tell where a file lies that is here", _path),
-        ("remove", "delete a file and what was noted of it", _remove),
-    ):
-        sub = commands.add_parser(name, prog=f"python -m mmadfer.weights {name}", description=what, help=what)
-        sub.set_defaults(run=command)
-        if name != "list":
-            sub.add_argument("name", metavar="NAME", help="a name of `list`")
-    return cli.run(parser, lambda arguments: int(arguments.run(arguments)), argv)

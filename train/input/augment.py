@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import torch
 
-from train.augmentation import Draw
-from train.input.resize import resized
+from ..augmentation import Draw
+from .resize import resized
 
 
 def apply(frames: torch.Tensor, draws: Sequence[Draw] | None, size: int) -> torch.Tensor:

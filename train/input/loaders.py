@@ -13,9 +13,10 @@ from mmadfer.config import InputSpec
 from mmadfer.data.dataset import ClipDataset, Item
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import Sampling
-from train.input.batches import Batches
-from train.input.splits import Parts
-from train.recipe import Recipe
+
+from ..recipe import Recipe
+from .batches import Batches
+from .splits import Parts
 
 ORDER_DRAWS = 4
 """Sets the draws of the order apart from other draws of the same seed and epoch."""

@@ -17,7 +17,8 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from mmadfer.cli import USAGE_ERROR
 from mmadfer.files.whole import write_atomically
-from train.loop.module import FineTuning
+
+from .module import FineTuning
 
 CHECKPOINT, HISTORY = "last.ckpt", "metrics.csv"
 _NEVER = math.inf

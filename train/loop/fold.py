@@ -18,17 +18,18 @@ from mmadfer.config import WeightsInfo
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.postprocess import softmax
 from mmadfer.weights import checkpoint
-from train.calibrate import calibrated, logit_bias
-from train.input.loaders import FoldData
-from train.input.splits import Parts, class_counts, fold_parts
-from train.loop.callbacks import CHECKPOINT, FiniteGuard, History, LastCheckpoint
-from train.loop.faults import as_sentences
-from train.loop.module import FineTuning, Scores
-from train.loop.processes import OtherProcesses
-from train.loop.trainer import make_trainer
-from train.recipe import Recipe
-from train.runs.record import WEIGHTS, differences, now, read_record, surroundings, write_record
-from train.runs.start import Start, build
+
+from ..calibrate import calibrated, logit_bias
+from ..input.loaders import FoldData
+from ..input.splits import Parts, class_counts, fold_parts
+from ..recipe import Recipe
+from ..runs.record import WEIGHTS, differences, now, read_record, surroundings, write_record
+from ..runs.start import Start, build
+from .callbacks import CHECKPOINT, FiniteGuard, History, LastCheckpoint
+from .faults import as_sentences
+from .module import FineTuning, Scores
+from .processes import OtherProcesses
+from .trainer import make_trainer
 
 
 @dataclass(frozen=True)

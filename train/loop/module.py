@@ -20,8 +20,9 @@ from mmadfer.config import InputSpec
 from mmadfer.data.dataset import Item
 from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.preprocess import frame_inputs
-from train.input import augment
-from train.recipe import Recipe
+
+from ..input import augment
+from ..recipe import Recipe
 
 _DROPOUT_DRAWS = 1
 """Sets the draws of modality dropout apart from a clip's other draws of the same seed and epoch."""

@@ -14,8 +14,8 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from train.loop.callbacks import AtomicCheckpoints
-from train.recipe import Recipe
+from ..recipe import Recipe
+from .callbacks import AtomicCheckpoints
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 _EXPECTED = (

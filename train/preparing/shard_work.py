@@ -21,7 +21,8 @@ from mmadfer.data.prepared import PreparedSettings
 from mmadfer.data.shards import PackedClip, write_shard
 from mmadfer.files.json_text import to_json
 from mmadfer.files.whole import write_atomically
-from train.preparing.packing import Packer, Task
+
+from .packing import Packer, Task
 
 RECORDS = "done"
 CLIPS_PER_SHARD = 16

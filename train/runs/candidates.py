@@ -9,8 +9,9 @@ from pathlib import Path
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.weights import store
 from mmadfer.weights.catalogue import UNTRAINED
-from train.input.splits import fold_parts
-from train.runs.record import RECORD, WEIGHTS, read_record
+
+from ..input.splits import fold_parts
+from .record import RECORD, WEIGHTS, read_record
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.weights import checkpoint
-from train.overrides import from_assignments
-from train.recipe import Recipe
+
+from ..overrides import from_assignments
+from ..recipe import Recipe
 
 log = logging.getLogger(__name__)
 

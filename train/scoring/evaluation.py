@@ -22,12 +22,13 @@ from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.postprocess import softmax
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.weights import checkpoint
-from train.runs.candidates import Candidate
-from train.runs.start import sample_rate
-from train.scoring.classes import ClassMap, match_classes
-from train.scoring.live_protocol import LiveAnswers, play, video_paths
-from train.scoring.predictions import UNTRAINED, Predictions, Subject
-from train.scoring.protocols import LIVE, ViewDataset, averaged, score_views
+
+from ..runs.candidates import Candidate
+from ..runs.start import sample_rate
+from .classes import ClassMap, match_classes
+from .live_protocol import LiveAnswers, play, video_paths
+from .predictions import UNTRAINED, Predictions, Subject
+from .protocols import LIVE, ViewDataset, averaged, score_views
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from mmadfer.data.prepared import PreparedClip
 from mmadfer.postprocess import trusted
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.types import Prediction, State
-from train.scoring.classes import ClassMap
+
+from .classes import ClassMap
 
 _log = logging.getLogger(__name__)
 _SLACK = 1e-6

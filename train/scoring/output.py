@@ -12,12 +12,13 @@ from mmadfer import metrics
 from mmadfer.files.json_text import to_json
 from mmadfer.files.names import ENCODABLE
 from mmadfer.files.whole import write_atomically
-from train.scoring.figures import confusion_figure, reliability_figure
-from train.scoring.scores import scores, summary
-from train.scoring.table import markdown
+
+from .figures import confusion_figure, reliability_figure
+from .scores import scores, summary
+from .table import markdown
 
 if TYPE_CHECKING:
-    from train.scoring.evaluation import Result
+    from .evaluation import Result
 
 TABLE, METRICS, CONFUSION, RELIABILITY = "table.md", "metrics.json", "confusion.png", "reliability.png"
 

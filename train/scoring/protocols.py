@@ -16,7 +16,8 @@ from mmadfer.data.prepared import PreparedSet
 from mmadfer.data.sampling import FIRST, SECOND, WHOLE, Sampling
 from mmadfer.postprocess import softmax
 from mmadfer.preprocess import frame_pixels
-from train.input.batches import Batches
+
+from ..input.batches import Batches
 
 LIVE = "live"
 CENTRE = 7 / 8

@@ -10,7 +10,8 @@ import numpy as np
 
 from mmadfer import metrics
 from mmadfer.postprocess import softmax
-from train.scoring.predictions import Predictions
+
+from .predictions import Predictions
 
 
 def scores(predictions: Predictions) -> dict[str, Any]:

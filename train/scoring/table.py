@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from train.scoring.protocols import LIVE, RULES
-from train.scoring.scores import summary
+from .protocols import LIVE, RULES
+from .scores import summary
 
 PUBLISHED = {
     ("dfew", 112): (64.24, 75.40),

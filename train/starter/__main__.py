@@ -15,7 +15,8 @@ from mmadfer import cli
 if TYPE_CHECKING:
     from mmadfer.data.adapters.starter import Faces, Voice
     from mmadfer.models.mma_dfer import MMADFER
-    from train.starter.settings import StarterRecipe
+
+    from .settings import StarterRecipe
 
 WEIGHTS = "starter.safetensors"
 
@@ -38,8 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from mmadfer.data.adapters.starter import read_faces, read_voices
     from mmadfer.weights import checkpoint
-    from train.starter.finish import calibrated_model
-    from train.starter.settings import RECIPE, load
+
+    from .finish import calibrated_model
+    from .settings import RECIPE, load
 
     start = time.perf_counter()
     recipe = load(arguments.recipe or RECIPE)
@@ -66,11 +68,11 @@ def trained(
 
     Args: faces and voices: of the parts "train" and "validation".
     """
-    from train.starter.clips import NOTHING_MISSING, SOMETIMES_SILENT, Shares, StarterClips, balanced
-    from train.starter.motion import MILD, STILL, Motion
-    from train.starter.settings import with_statistics
-    from train.starter.sound import Variation, columns_of, statistics
-    from train.starter.stages import Stage, joined, single
+    from .clips import NOTHING_MISSING, SOMETIMES_SILENT, Shares, StarterClips, balanced
+    from .motion import MILD, STILL, Motion
+    from .settings import with_statistics
+    from .sound import Variation, columns_of, statistics
+    from .stages import Stage, joined, single
 
     spec = with_statistics(recipe.spec, *statistics([columns_of(voice, recipe.spec) for voice in voices["train"]]))
     one, seed = replace(spec, num_frames=1), recipe.seed

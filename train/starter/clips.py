@@ -12,8 +12,9 @@ from mmadfer.config import DFEW_LABELS, InputSpec
 from mmadfer.data.adapters.starter import Faces, Voice
 from mmadfer.data.dataset import Item
 from mmadfer.preprocess import spectrogram
-from train.starter.motion import STILL, Motion, clip_of
-from train.starter.sound import Variation, columns_of, silent_input, varied_input
+
+from .motion import STILL, Motion, clip_of
+from .sound import Variation, columns_of, silent_input, varied_input
 
 NEUTRAL = DFEW_LABELS.index("neutral")
 _DRAWS = 11

@@ -10,8 +10,9 @@ from mmadfer.config import WeightsInfo
 from mmadfer.data.adapters.starter import Faces, Voice
 from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.weights import starter
-from train.calibrate import calibrated
-from train.starter.scores import CONDITIONS, LIVE_CONDITIONS, clips_of, score
+
+from ..calibrate import calibrated
+from .scores import CONDITIONS, LIVE_CONDITIONS, clips_of, score
 
 _FACES = 4
 """One in so many faces is enough to fit one number."""

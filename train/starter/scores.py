@@ -12,10 +12,11 @@ from mmadfer import metrics
 from mmadfer.config import InputSpec
 from mmadfer.data.adapters.starter import RATE, Faces, Voice
 from mmadfer.postprocess import softmax
-from train.input import augment
-from train.input.batches import Batches
-from train.starter.clips import StarterClips
-from train.starter.motion import LIVE, MILD
+
+from ..input import augment
+from ..input.batches import Batches
+from .clips import StarterClips
+from .motion import LIVE, MILD
 
 CONDITIONS = ("faces", "voices", "both")
 LIVE_CONDITIONS = tuple(f"{name}, live" for name in CONDITIONS)

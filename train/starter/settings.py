@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mmadfer.config import InputSpec, ModelConfig
-from train.augmentation import Augmentation
-from train.overrides import from_mapping
-from train.recipe import Recipe
+
+from ..augmentation import Augmentation
+from ..overrides import from_mapping
+from ..recipe import Recipe
 
 if sys.version_info >= (3, 11):
     import tomllib

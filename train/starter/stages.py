@@ -12,13 +12,14 @@ import torch
 from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.data.dataset import Item
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
-from train.input.batches import Batches
-from train.input.loaders import TrainSampler
-from train.loop.callbacks import CHECKPOINT, FiniteGuard, History, LastCheckpoint
-from train.loop.module import FineTuning
-from train.loop.trainer import make_trainer
-from train.recipe import Recipe
-from train.starter.clips import StarterClips
+
+from ..input.batches import Batches
+from ..input.loaders import TrainSampler
+from ..loop.callbacks import CHECKPOINT, FiniteGuard, History, LastCheckpoint
+from ..loop.module import FineTuning
+from ..loop.trainer import make_trainer
+from ..recipe import Recipe
+from .clips import StarterClips
 
 VALIDATION = "validation"
 

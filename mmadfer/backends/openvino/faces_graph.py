@@ -43,7 +43,7 @@ def _stack_of_means(model: Any) -> Any:
     while node is not None and node.get_type_name() != "Concat":
         node = node.input_value(0).get_node() if node.inputs() else None
     if node is None:
-        raise ValueError("the encoder graph lacks the output audio_means; export it again with python -m export.onnx")
+        raise ValueError("the encoder graph lacks the output audio_means; export it again with mmadfer export onnx")
     return node
 
 

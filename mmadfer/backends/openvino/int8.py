@@ -15,7 +15,7 @@ from mmadfer.graphs.graph import GraphFolder
 
 FORMAT = "mmadfer-int8-2"
 """Version of the folder's layout; a reader refuses one that it does not know."""
-COMMAND = "python -m export.int8 CLIP..."
+COMMAND = "mmadfer export int8 CLIP..."
 _DESCRIPTION = "int8.json"
 
 

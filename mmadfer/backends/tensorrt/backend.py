@@ -136,7 +136,7 @@ class TensorRTBackend(Backend):
         wrong = ""
         problem: Exception = FileNotFoundError(
             f"there is no TensorRT engine {'' if precision == 'auto' else precision + ' '}for the weights "
-            f"{model.info.name} in {engines_folder()}; build one with python -m export.trt"
+            f"{model.info.name} in {engines_folder()}; build one with mmadfer export trt"
             + (" and the same --weights" if model.info.trained else "")
         )
         for engine in sorted(engines, key=lambda e: e.key.precision):
@@ -166,7 +166,7 @@ class TensorRTBackend(Backend):
                 prove(self, reference, tolerance("tensorrt", self.precision))
             except Unproven as error:
                 if not self._cache.was_kept:
-                    raise Unproven(f"{error}; build {folder.path} again with python -m export.trt") from error
+                    raise Unproven(f"{error}; build {folder.path} again with mmadfer export trt") from error
                 log.info("%s: its kernels are compiled again", error)
                 del self._encoder, self._head  # contexts end before what they run
             else:

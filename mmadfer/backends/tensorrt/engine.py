@@ -75,10 +75,10 @@ class EngineFolder:
 
     def _checked(self, file: Path, name: str) -> bytes:
         if not file.is_file():
-            raise FileNotFoundError(f"{file} is missing; build the engine again with python -m export.trt")
+            raise FileNotFoundError(f"{file} is missing; build the engine again with mmadfer export trt")
         data = file.read_bytes()
         if hashlib.sha256(data).hexdigest() != self.checksums.get(name):
-            raise ValueError(f"{file} is damaged or cut short; build the engine again with python -m export.trt")
+            raise ValueError(f"{file} is damaged or cut short; build the engine again with mmadfer export trt")
         return data
 
     def describe(self) -> None:
@@ -102,7 +102,7 @@ def peek(folder: str | os.PathLike[str]) -> EngineFolder:
     """
     path = Path(folder)
     if not (path / DESCRIPTION).is_file():
-        raise FileNotFoundError(f"there is no engine in {path}; build one with python -m export.trt")
+        raise FileNotFoundError(f"there is no engine in {path}; build one with mmadfer export trt")
     try:
         values = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         if values["format"] != FORMAT:

@@ -55,7 +55,7 @@ def load_for(key: EngineKey, device: torch.device) -> Any:
     if trt.__version__ != key.version:
         raise ValueError(
             f"the engine was built by {name} {key.version}, but {trt.__version__} is installed, and another version "
-            "cannot load it; build it again with python -m export.trt"
+            "cannot load it; build it again with mmadfer export trt"
         )
     here = gpu_capability(device)
     if here not in key.compute_capabilities:
@@ -63,7 +63,7 @@ def load_for(key: EngineKey, device: torch.device) -> Any:
         option = f"--product rtx --gpu {here}" if rtx else "--product tensorrt"
         raise ValueError(
             f"the engine was built for GPUs of compute capability {', '.join(key.compute_capabilities)}, but "
-            f"{torch.cuda.get_device_name(device)} has {here}; build it again with python -m export.trt {option}"
+            f"{torch.cuda.get_device_name(device)} has {here}; build it again with mmadfer export trt {option}"
         )
     return trt
 

@@ -15,7 +15,7 @@ from mmadfer import convert
 from mmadfer.config import MAFW_LABELS, InputSpec, ModelConfig, WeightsInfo
 from mmadfer.files import checksums
 from mmadfer.models.mma_dfer import untrained_model
-from mmadfer.weights import checkpoint, official
+from mmadfer.weights import checkpoint, header, official
 from tests.support.golden import inputs, largest_difference, official_state
 from tests.support.places import GOLDEN
 from tests.support.small_models import TINY
@@ -217,7 +217,7 @@ def test_our_file_with_other_content_is_refused(ours, tmp_path, change, message)
     tensors, spec, config, info = checkpoint.read_safetensors(ours)
     tensors = {key: value for key, value in (tensors | change).items() if value is not None}
     path = tmp_path / "changed.safetensors"
-    metadata = {"format": checkpoint.FORMAT, "spec": spec.to_json(), "config": config.to_json(), "info": info.to_json()}
+    metadata = {"format": header.FORMAT, "spec": spec.to_json(), "config": config.to_json(), "info": info.to_json()}
     save_file(tensors, path, metadata)
     with pytest.raises(ValueError, match=message):
         mmadfer.load_model(path)

@@ -26,6 +26,7 @@ from mmadfer.postprocess import ProbabilitySmoother
 from mmadfer.stream.window import Window
 from mmadfer.types import State
 from mmadfer.weights import catalogue, checkpoint, starter, store
+from mmadfer.weights.__main__ import main
 from tests.support.made_media import write_portrait
 from tests.support.places import ROOT
 
@@ -103,7 +104,7 @@ def test_a_package_without_them_says_so_in_one_sentence(monkeypatch, tmp_path, c
     monkeypatch.setitem(catalogue.SOURCES, "starter", lacking)
     with pytest.raises(FileNotFoundError, match=r"lacks its file starter.safetensors; install it again"):
         EmotionRecognizer.from_pretrained()
-    assert store.main(["list"]) == 0
+    assert main(["list"]) == 0
     assert "lacks its file" in capsys.readouterr().out
 
 
@@ -187,7 +188,7 @@ def test_their_answers_are_labelled_everywhere(clips, tmp_path, capsys):
     assert "STARTER WEIGHTS" in said and "starter.md" in said
     with open(out, newline="", encoding="utf-8") as file:
         assert {row["weights"] for row in csv.DictReader(file)} == {"starter weights"}
-    assert store.main(["list"]) == 0
+    assert main(["list"]) == 0
     listed = capsys.readouterr().out
     assert "meant where no weights are named" in listed and str(starter.CARD) in listed
 

@@ -19,6 +19,7 @@ import pytest
 
 from mmadfer import cli
 from mmadfer.weights import catalogue, store
+from mmadfer.weights.__main__ import main
 
 BODY = bytes(range(256)) * 4096 + b"end"
 """1 MB and a bit, so that it comes in more than one read."""
@@ -336,7 +337,7 @@ def test_remove_takes_all_that_belongs_to_it(server: Server, home: Path) -> None
 
 def test_commands(server: Server, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = store.main(arguments)
+        code = main(arguments)
         return code, *capsys.readouterr()
 
     assert run("path", NAME)[0] == 2

@@ -96,7 +96,7 @@ def test_step_and_exact_samples_describe_the_same_window(calibrated, clips):
 
 def test_int8_that_was_not_calibrated_is_refused_with_the_command(tmp_path):
     graphs = graph.write(stressed_model(), tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"small was not calibrated .*python -m export\.int8 CLIP"):
+    with pytest.raises(FileNotFoundError, match=r"small was not calibrated .*mmadfer export int8 CLIP"):
         OpenVINOBackend(graphs, "int8")
 
 
@@ -132,7 +132,7 @@ def test_an_encoder_that_was_calibrated_wrongly_is_refused_with_the_command(cali
         openvino.save_model(openvino_core().read_model(other.encoder), path, compress_to_fp16=False)
 
     int8.write(copy, ("other.mp4",), save)
-    wrong = r"OpenVINO int8 on .* answers the probe wrongly: .*; calibrate again with python -m export\.int8 CLIP"
+    wrong = r"OpenVINO int8 on .* answers the probe wrongly: .*; calibrate again with mmadfer export int8 CLIP"
     for backend in ("openvino", "auto"):
         monkeypatch.setattr("mmadfer.backends.openvino.backend.graphs_of", lambda *_: copy)
         with pytest.raises(ValueError, match=wrong):

@@ -1,0 +1,7 @@
+"""The programs around the library as an installed package holds them: demo, train and export; see `setup.py`."""
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+if not (_HERE / "demo").is_dir():  # a checkout has them at its root, from where `python -m demo.live` finds them, too
+    __path__.append(str(_HERE.parents[1]))
