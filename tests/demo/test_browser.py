@@ -361,6 +361,45 @@ def test_results_are_saved_as_csv(open_page: Callable[..., Page], tmp_path: Path
     assert abs((datetime.now(timezone.utc) - ended).total_seconds()) < 60
 
 
+SAVE_TWICE = """async models => {
+    const { Results } = await import(new URL('live/page/results.js', location));
+    const results = new Results(document.createElement('button')), blobs = [];
+    for (const model of models) {
+        results.setModel(model);
+        const even = model.labels.map(() => 1 / model.labels.length);
+        for (const time of [100, 100.25]) results.push(time, {
+            label: model.labels[0], states: ['no face', 'silence'], face: null, hasAudio: false, modelMs: 12.4,
+            rawProbabilities: even, probabilities: even });
+    }
+    URL.createObjectURL = blob => { blobs.push(blob); return 'about:blank'; };
+    HTMLAnchorElement.prototype.click = () => {};
+    results.save();
+    return Promise.all(blobs.map(blob => blob.text()));
+}"""
+
+
+def test_other_classes_get_a_file_of_their_own_and_any_name_is_kept(open_page: Callable[..., Page]) -> None:
+    classes = (("anger", "joy"), ('sad, "quoted"', "=1", "__proto__"))
+    models = [
+        {
+            "labels": labels,
+            "columns": [{"name": c.name, "decimals": c.decimals} for c in columns(Output.PAGE, labels)],
+            "weights": 'w "x", y',
+            "description": "none",
+        }
+        for labels in classes
+    ]
+    saved = open_page().evaluate(SAVE_TWICE, models)
+    for text, labels in zip(saved, classes, strict=True):
+        rows = list(csv.DictReader(text.splitlines()))
+        assert list(rows[0]) == [column.name for column in columns(Output.PAGE, labels)]
+        for row in rows:
+            assert {row[name] for name in labels} == {f"{1 / len(labels):.4f}"}
+            assert (row["label"], row["states"], row["weights"]) == (labels[0], "no face; silence", 'w "x", y')
+            assert (row["face_x"], row["has_audio"], row["latency_ms"]) == ("", "0", "12")
+        assert float(rows[1]["time_s"]) - float(rows[0]["time_s"]) == 0.25
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

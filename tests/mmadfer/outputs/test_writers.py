@@ -236,6 +236,16 @@ def test_a_killed_process_leaves_lines_that_can_be_read_and_no_parquet(tmp_path)
         assert all(row["weights"] == shown(INFO.name) for row in rows), "each line to its end"
 
 
+def test_each_line_is_there_as_it_comes(tmp_path):
+    one, other = tmp_path / "o.csv", tmp_path / "o.jsonl"
+    with Place("--csv", str(one)).open() as cells, Place("--jsonl", str(other)).open() as objects:
+        writers = CsvFile(cells, LABELS), JsonLines(objects, LABELS)
+        for number, row in enumerate(ROWS[:3], 1):
+            for writer in writers:
+                writer.write(row)
+            assert (len(csv_rows(one)), len(json_rows(other))) == (number, number)
+
+
 @pytest.mark.parametrize("rest", [b"", b"half.mkv,0.2", b"0.1,\n"])
 def test_what_goes_on_begins_a_line_of_its_own(rest, tmp_path):
     path = tmp_path / "o.csv"
