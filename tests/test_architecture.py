@@ -34,6 +34,7 @@ ORDER = (
     ("recognizer",),
     ("__init__", "scoring"),
     ("predict", "convert"),
+    ("_app", "__main__"),
 )
 """The library's rooms by floor: a room imports only rooms of floors before its own."""
 OFFER = re.compile(r"; others use (.+)\.$")

@@ -1,4 +1,4 @@
-"""The programs around the library as an installed package holds them: demo, train and export; see `setup.py`."""
+"""Where an installed package holds demo, train and export, as `setup.py` says; others use none of it."""
 
 from pathlib import Path
 
