@@ -17,7 +17,7 @@ def warnings_about(path: str | os.PathLike[str], name: str, take: Callable[[str]
     Args: path: the file that is read; name: as the user named it, to stand in the warnings in its place.
     """
     handler = _Handler(lambda text: take(renamed(text, path, name)))
-    logger = logging.getLogger(__package__)
+    logger = logging.getLogger(__package__.partition(".")[0])
     logger.addHandler(handler)
     try:
         yield
