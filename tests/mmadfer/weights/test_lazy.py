@@ -9,10 +9,9 @@ import torch
 
 import mmadfer
 from mmadfer.backends import load_backend
-from mmadfer.graphs import graph
 from mmadfer.models import mma_dfer
 from mmadfer.recognizer import EmotionRecognizer
-from mmadfer.weights import checkpoint
+from mmadfer.weights import checkpoint, lazy
 from mmadfer.weights.lazy import LazyModel
 from mmadfer.weights.origin import Origin
 from tests.support.small_models import settled, small_model, window
@@ -62,7 +61,7 @@ def built(monkeypatch):
 
     count(checkpoint, "load_model")
     count(mma_dfer, "untrained_model", lambda seed: small_model(trained=False))
-    count(graph, "fingerprint")
+    count(lazy, "fingerprint")
     return calls
 
 
