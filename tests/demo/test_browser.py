@@ -139,7 +139,7 @@ def test_face_and_voice_reach_the_model_and_its_answers_the_page(app: App, open_
 def test_without_answers_the_check_above_would_fail(
     app: App, open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Session, "publish", lambda *_: None)
+    monkeypatch.setattr(Session, "on_result", lambda *_: None)
     monkeypatch.setattr(Session, "on_sound", lambda *_: None)
     page = open_page()
     start(page)

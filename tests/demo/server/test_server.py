@@ -185,7 +185,7 @@ def test_a_full_server_says_so_and_a_place_is_free_again_after_one_leaves(
 
 def test_a_closed_page_frees_its_session_and_thread(app: App, open_page: Callable[..., Page]) -> None:
     page = open_page()
-    name = f"intake-{app.server.sessions[0].number}"
+    name = f"intake-{app.server.sessions[0].stream.number}"
     assert name in [thread.name for thread in threading.enumerate()]
     start = time.monotonic()
     page.socket.socket.shutdown(socket.SHUT_RDWR)  # as a browser that was killed: no goodbye
