@@ -56,19 +56,18 @@ def fetch(name: HubName) -> Path:
     Without a network it is the version that came last. Raises OSError where there is none, ValueError where it is
     damaged or no weights of ours: one sentence each.
     """
-    client = _client()
-    with _told(name, f"{name} could not be fetched"):
-        path = client.hf_hub_download(name.repository, FILE, revision=name.revision or None, library_name="mmadfer")
-    _verify(name, Path(path))
-    return Path(path)
+    with _told(name, f"{name} is no file here and could not be fetched"):
+        path = _newest(name)
+    _verify(name, path)
+    return path
 
 
 def find(name: HubName) -> Path:
     """Return the file of ``name`` that is here. Raises FileNotFoundError where it is not."""
-    path = _client().try_to_load_from_cache(name.repository, FILE, revision=name.revision or None)
-    if not isinstance(path, str):
+    path = _in_cache(name)
+    if path is None:
         raise FileNotFoundError(f"{name} is not here: run `python -m mmadfer.weights fetch {name}`")
-    return Path(path)
+    return path
 
 
 def here() -> Iterator[tuple[HubName, Path]]:
@@ -133,6 +132,26 @@ def _client() -> ModuleType:
     return huggingface_hub
 
 
+def _newest(name: HubName) -> Path:
+    """Return the newest file of ``name`` that can be had: the one in the cache where the hub does not give any."""
+    client, asked = _client(), {"revision": name.revision or None}
+    try:
+        # First once by itself: without a network the download would ask for half a minute, and tell of each attempt.
+        client.get_hf_file_metadata(client.hf_hub_url(name.repository, FILE, **asked))
+        return Path(client.hf_hub_download(name.repository, FILE, library_name="mmadfer", **asked))
+    except (client.errors.RevisionNotFoundError, client.errors.EntryNotFoundError):
+        raise
+    except (client.errors.HTTPError, client.errors.OfflineModeIsEnabled):
+        if path := _in_cache(name):
+            return path
+        raise
+
+
+def _in_cache(name: HubName) -> Path | None:
+    path = _client().try_to_load_from_cache(name.repository, FILE, revision=name.revision or None)
+    return Path(path) if isinstance(path, str) else None
+
+
 def _cached() -> list[Any]:
     """Return the repositories of models in the cache."""
     client = _client()
@@ -176,11 +195,11 @@ def _told(name: HubName, what: str) -> Iterator[None]:
         yield
     except errors.HfHubHTTPError as error:
         raise _refusal(name, what, error) from error
-    except errors.LocalEntryNotFoundError as error:
-        raise FileNotFoundError(f"{what}: {_absence(error)}") from error
     except errors.OfflineModeIsEnabled as error:
-        raise OSError(f"{what}: HF_HUB_OFFLINE is set, which forbids it") from error
-    except (errors.HTTPError, OSError, RuntimeError) as error:  # HTTPError: of whichever library the client asks with
+        raise OSError(f"{what}: HF_HUB_OFFLINE is set, so the hub is not asked") from error
+    except errors.HTTPError as error:  # of whichever library the client asks with
+        raise OSError(f"{what}: there is no connection to {_host()} ({cli.sentence(error)})") from error
+    except (OSError, RuntimeError) as error:
         raise OSError(f"{what}: {cli.sentence(error)}") from error
 
 
@@ -189,29 +208,14 @@ def _refusal(name: HubName, what: str, error: Any) -> OSError | ValueError:
     errors, host = _client().errors, _host()
     if isinstance(error, errors.GatedRepoError):
         return OSError(f"{what}: it asks for consent; agree on {page(name)}, and {LOG_IN}")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return FileNotFoundError(
-            f"{what}: {name.repository} is no file here, and {host} has no such repository or keeps it private; check "
-            f"the name, or {LOG_IN}"
-        )
     if isinstance(error, errors.RevisionNotFoundError):
         return ValueError(f"{what}: {name.repository} has no revision {name.revision or 'main'}; see {page(name)}")
     if isinstance(error, errors.EntryNotFoundError):
         return FileNotFoundError(f"{what}: the repository has no {FILE}, so it holds no weights of mmadfer")
     status = error.response.status_code
-    if status in (401, 403):
-        return OSError(f"{what}: {host} does not allow it to this login ({status}); {LOG_IN}")
+    if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):  # nobody is told what is private
+        return OSError(f"{what}: {host} has no such repository, or not for you; check the name, or {LOG_IN}")
     return OSError(f"{what}: {host} answered {status} {error.response.reason_phrase}")
-
-
-def _absence(error: BaseException) -> str:
-    """Return why a file that is not in the cache could not be asked for."""
-    client, cause = _client(), error.__cause__
-    if client.constants.is_offline_mode():
-        return "it is not in the hub's cache, and HF_HUB_OFFLINE is set; fetch it once with a network"
-    if isinstance(cause, client.errors.HfHubHTTPError):
-        return f"{_host()} answered {cause.response.status_code} {cause.response.reason_phrase}"
-    return f"it is not in the hub's cache, and there is no connection to {_host()} ({cli.sentence(cause or error)})"
 
 
 def _host() -> str:
