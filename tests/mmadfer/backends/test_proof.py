@@ -94,8 +94,8 @@ def test_an_engine_that_is_wrong_although_all_is_made_anew_gives_way_to_the_next
         recognizer = start("auto", "auto")
         said = r"OpenVINO fp32 on .* answers the probe wrongly: with 16 new frames its cls is not finite numbers"
         assert re.search(said, recognizer.describe()), recognizer.describe()
-        assert recognizer.engine.startswith("PyTorch fp32")
-        assert off(recognizer) < 1e-6
+        assert recognizer.engine.startswith(("PyTorch fp32", "PyTorch bf16"))  # as the processor computes
+        assert off(recognizer) < (1e-6 if "fp32" in recognizer.engine else 0.01)
     assert cache.written == [2]  # once, whatever the number of starts
     with pytest.raises(ValueError, match=r"^OpenVINO fp32 on .* answers the probe wrongly: .*$"):
         start("auto", "openvino")
@@ -342,7 +342,10 @@ def test_engines_prove_themselves_with_less_instructions(isa, aten, engines, cac
     for engine, line in zip(asked, done.stdout.splitlines(), strict=True):
         name, _, probability = line.rpartition(" ")
         precision = "bf16" if engine.endswith("bf16") else "fp32"  # emulated bf16 is never chosen
-        if engine == "openvino cpu bf16" and "cannot compute bf16 in OpenVINO; choose fp32" in line:
+        # OpenVINO goes by the processor, and oneDNN by the limit: what they agree on may be nothing, and is said.
+        if engine == "openvino cpu bf16" and re.search(
+            r"cannot compute bf16 in OpenVINO|OpenVINO cannot compile", line
+        ):
             continue
         assert re.fullmatch(f"(OpenVINO|PyTorch) {precision}", name), f"{engine}: {line}"
         assert float(probability) == pytest.approx(max(expected().values()), abs=0.02 if precision == "bf16" else 1e-4)

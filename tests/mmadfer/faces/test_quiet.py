@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -252,7 +253,11 @@ def test_the_live_app_is_quiet(tmp_path):
     command = [sys.executable, "-m", "demo.live", "--source", str(trees.FACE), "--backend", "pytorch"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with (tmp_path / "told").open("w+", encoding="utf-8") as told:
-        app = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)
+        # Ctrl-C is ignored where the tests run in the background.
+        heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        app = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment, preexec_fn=heard
+        )
         assert app.stdout
         said = []
         try:
