@@ -95,6 +95,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(installed: Path, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the console command of ``installed`` in a folder where there is no checkout."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    kept["OMP_NUM_THREADS"] = "1"  # threads that wait by spinning are slow in a crowd
     return subprocess.run(
         [installed / "bin/mmadfer", *arguments], cwd=place, env=kept, capture_output=True, text=True, timeout=120
     )
@@ -151,9 +152,10 @@ def test_the_environment_of_these_tests_sees_no_checkout(installed, tmp_path):
 def test_an_installed_wheel_predicts(installed, clips, tmp_path):
     out = tmp_path / "out.csv"
     clip = str(clips / "derived_asl_sorry_jfk_2s_48k.mp4")
-    done = run(installed, tmp_path, "predict", clip, "--csv", str(out), "--backend", "pytorch", "--device", "cpu")
+    options = ("--csv", str(out), "--hop", "0.5", "--backend", "pytorch", "--device", "cpu")
+    done = run(installed, tmp_path, "predict", clip, *options)
     assert done.returncode == 0, done.stderr
-    assert len(list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))) > 3
+    assert len(list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))) > 2
 
 
 @pytest.mark.parametrize("command", ["live", "train finetune", "export int8"])
