@@ -152,6 +152,12 @@ class Intake:
             self._frame, self._next_index, self._again = None, None, True
             self._sounds.clear()
             self._sound_ahead = 0.0
+            self._condition.notify()
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether the window holds something, and nothing that is to be forgotten."""
+        return not self._again and bool(self.frames or self.sound_seconds)
 
     def stop(self) -> None:
         """Let the thread end and free the window; returns at once."""
@@ -170,6 +176,9 @@ class Intake:
         if not self._announced and abs(jump) > MAX_JUMP_SECONDS * sample_rate:
             raise StreamError(f"the sample index jumped by {jump}, more than {MAX_JUMP_SECONDS:.0f} s")
 
+    def _has_work(self) -> bool:
+        return bool(self._stopped or self._again or self._frame is not None or self._sounds)
+
     def _run(self) -> None:
         # Blocks of sound are too small to share among threads: waiting for each other takes longer than the work. The
         # setting holds for the calling thread, and for threads that start later and set nothing themselves.
@@ -180,15 +189,16 @@ class Intake:
         try:
             while True:
                 with self._condition:
-                    self._condition.wait_for(lambda: self._stopped or self._frame is not None or self._sounds)
+                    self._condition.wait_for(self._has_work)
                     if self._stopped:
                         return
                     sounds, self._sounds = self._sounds, deque()
                     frame, self._frame = self._frame, None
                     self._sound_ahead = 0.0
-                    again, self._again = self._again, False
-                if again:
+                if self._again:
                     window.reset()
+                    self.frames, self.sound_seconds = 0, 0.0
+                    self._again = False
                 for sound in sounds:
                     self._take_sound(window, sound)
                 if frame is not None:

@@ -147,7 +147,7 @@ class LiveStream(EmotionStream):
     def window(self) -> Window | None:
         """Return the newest window; None before anything has come, and after the end."""
         window = self.intake.window
-        if window is None or self.closed or not (self.intake.frames or self.intake.sound_seconds):
+        if window is None or self.closed or not self.intake.holds_anything:
             return None
         return window.window()
 

@@ -45,7 +45,10 @@ class EmotionStream(ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget what came in and all answers that were not read: what comes next begins anew, on any clock."""
+        """Forget what came in and all answers that were not read: what comes next begins anew, on any clock.
+
+        An answer that is being computed may still come.
+        """
 
     def latest(self) -> Prediction | None:
         """Return the newest answer; None before the first one."""
