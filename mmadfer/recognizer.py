@@ -136,18 +136,7 @@ class EmotionRecognizer:
         start = time.perf_counter()
         logits = (step or StreamingStep(self._backend)).logits(window)[0].numpy()
         values = probabilities(logits, self.spec.labels, self.info.temperature, self.info.logit_bias)
-        states = (*window.states, *(() if self.info.trained else (State.UNTRAINED,)))
-        return Prediction(
-            time=window.end,
-            label=max(values, key=values.__getitem__),
-            probabilities=values,
-            face=window.face,
-            has_audio=window.waveform is not None and window.waveform.shape[-1] > 0,
-            latency_ms=1000 * (time.perf_counter() - start),
-            states=states,
-            face_lost_s=window.face_lost_s,
-            trusted=trusted(states, self.spec),
-        )
+        return prediction_of(window, values, self.spec, self.info, time.perf_counter() - start)
 
     def predict_file(
         self,
@@ -208,6 +197,24 @@ class EmotionRecognizer:
                 self._worker = Worker(lambda: self, owns=False)
                 self._worker.start()
             return self._worker
+
+
+def prediction_of(
+    window: Window, values: dict[str, float], spec: InputSpec, info: WeightsInfo, seconds: float
+) -> Prediction:
+    """Return the answer to ``window``: its probabilities ``values``, and what qualifies them. ``seconds``: it took."""
+    states = (*window.states, *(() if info.trained else (State.UNTRAINED,)))
+    return Prediction(
+        time=window.end,
+        label=max(values, key=values.__getitem__),
+        probabilities=values,
+        face=window.face,
+        has_audio=window.waveform is not None and window.waveform.shape[-1] > 0,
+        latency_ms=1000 * seconds,
+        states=states,
+        face_lost_s=window.face_lost_s,
+        trusted=trusted(states, spec),
+    )
 
 
 def _sources(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Packets) -> Iterable[Any]:

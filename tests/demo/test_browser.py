@@ -20,7 +20,7 @@ import pytest
 from demo.app import App
 from demo.session.session import Session
 from mmadfer.outputs.schema import Output, columns
-from tests.support.live import FollowingRecognizer, chromium_arguments, fake_devices
+from tests.support.live import FollowingRecognizer, chromium_arguments, fake_devices, running_app
 from tests.support.places import ROOT
 from tests.support.waiting import until
 
@@ -53,11 +53,8 @@ def browser(launch: Callable[..., Any], devices: tuple[Path, Path]) -> Iterator[
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[App]:
-    made = App(load=FollowingRecognizer, max_sessions=2)
-    made.url = made.launch()  # type: ignore[attr-defined]
-    made.load()
-    yield made
-    made.close()
+    with running_app(max_sessions=2) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +15,10 @@ import av
 import numpy as np
 
 from mmadfer.config import InputSpec, WeightsInfo
-from mmadfer.postprocess import probabilities, trusted
+from mmadfer.postprocess import probabilities
+from mmadfer.recognizer import prediction_of
 from mmadfer.stream.window import Window
-from mmadfer.types import Prediction, State
+from mmadfer.types import Prediction
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -63,18 +66,7 @@ class FollowingRecognizer:
         logits[0] += 3 * brightness
         logits[4] += 12 * loudness
         values = probabilities(logits, self.spec.labels)
-        states = (*window.states, *(() if self.info.trained else (State.UNTRAINED,)))
-        return Prediction(
-            time=window.end,
-            label=max(values, key=values.__getitem__),
-            probabilities=values,
-            face=window.face,
-            has_audio=window.waveform is not None,
-            latency_ms=1000 * (time.perf_counter() - start),
-            states=states,
-            face_lost_s=window.face_lost_s,
-            trusted=trusted(states, self.spec),
-        )
+        return prediction_of(window, values, self.spec, self.info, time.perf_counter() - start)
 
 
 class Machine(FollowingRecognizer):
@@ -92,6 +84,18 @@ class Machine(FollowingRecognizer):
         self.ways = [*self.ways[-200:], step is None]
         time.sleep(self.seconds if step is None else 0.0)
         return super().predict(window)
+
+
+@contextmanager
+def running_app(**settings: Any) -> Iterator[Any]:
+    """Give the app with a fast recogniser, served and loaded; its address is ``url``."""
+    from demo.app import App
+
+    app = App(load=FollowingRecognizer, **settings)
+    app.url = app.launch()  # type: ignore[attr-defined]
+    app.load()
+    yield app
+    app.close()
 
 
 def fake_devices(clip: Path, folder: Path) -> tuple[Path, Path]:

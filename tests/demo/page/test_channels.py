@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from demo.app import App
-from tests.support.live import FollowingRecognizer, chromium_arguments, fake_devices
+from tests.support.live import chromium_arguments, fake_devices, running_app
 from tests.support.places import ROOT
 from tests.support.waiting import until
 
@@ -44,11 +44,8 @@ def playwright() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[App]:
-    made = App(load=FollowingRecognizer)
-    made.url = made.launch()  # type: ignore[attr-defined]
-    made.load()
-    yield made
-    made.close()
+    with running_app() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from demo import live
 from demo.app import App
 from demo.server.admission import Admission, Place, is_this_machine, shown
 from demo.session.protocol import Close
-from tests.support.live import FollowingRecognizer
+from tests.support.live import running_app
 
 UPSTREAM = "127.0.0.1:7860"
 
@@ -261,11 +261,8 @@ def test_foreign_texts_are_shown_in_plain_characters(text: str, plain: str) -> N
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[App]:
-    made = App(load=FollowingRecognizer)
-    made.url = made.launch()  # type: ignore[attr-defined]
-    made.load()
-    yield made
-    made.close()
+    with running_app() as made:
+        yield made
 
 
 def talk(url: str, hello: bool = True, **extra: str) -> tuple[list[dict[str, Any]], int]:

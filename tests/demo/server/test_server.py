@@ -23,7 +23,7 @@ from demo.app import App
 from demo.session.protocol import Close, Kind, pack
 from mmadfer.media.media_file import open_media
 from tests.support.bad_messages import BAD_BINARY, BAD_TEXT
-from tests.support.live import FollowingRecognizer
+from tests.support.live import FollowingRecognizer, running_app
 from tests.support.waiting import until
 
 RATE = 44_100
@@ -78,11 +78,8 @@ def face_jpeg(clips: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[App]:
-    made = App(load=FollowingRecognizer, max_sessions=3)
-    made.url = made.launch()  # type: ignore[attr-defined]
-    made.load()
-    yield made
-    made.close()
+    with running_app(max_sessions=3) as made:
+        yield made
 
 
 @pytest.fixture
