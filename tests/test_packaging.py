@@ -143,7 +143,7 @@ def test_the_programs_import_themselves_by_relative_names():
 
 def test_the_environment_of_these_tests_sees_no_checkout(installed, tmp_path):
     code = "import mmadfer, sys; print(mmadfer.__file__, *sys.path, sep='\\n')"
-    told = subprocess.run([installed / "bin/python", "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    told = subprocess.run([installed / "bin/python", "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     lines = told.stdout.splitlines() or [told.stderr]
     assert Path(lines[0]).is_relative_to(installed), told.stderr
     assert str(ROOT) not in lines

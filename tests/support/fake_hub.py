@@ -169,7 +169,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif asked["organization"] == "others":
             self._send(403, {"error": "You don't have the rights"}, X_Error_Message="You don't have the rights")
         else:
-            self.hub.add(name, {".gitattributes": b""}, private=asked.get("visibility") == "private")
+            self.hub.add(
+                name, {".gitattributes": b""}, private=asked.get("private") or asked.get("visibility") == "private"
+            )
             self._send(200, {"url": f"{self.hub.address}/{name}", "name": name})
 
     def _validate(self) -> None:

@@ -357,6 +357,6 @@ def test_commands(server: Server, home: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("arguments", [[], ["fetch"], ["nonsense"], ["fetch", "nonsense"]])
 def test_a_wrong_command_line_ends_with_2_and_one_line(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "mmadfer.weights.store", *arguments], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "mmadfer.weights", *arguments], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
