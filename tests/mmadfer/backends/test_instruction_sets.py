@@ -28,11 +28,12 @@ CAPABILITIES = ("DEFAULT", "AVX2", "AVX512")
 ANSWERS = """
 import json, sys
 import numpy as np, torch
-from mmadfer import catalogue, preprocess, weights
+from mmadfer import preprocess
 from mmadfer.backends import load_backend
 from mmadfer.weights.checkpoint import load_model
 from mmadfer.media.media_file import open_media
-model = load_model(weights.resolve(catalogue.STARTER))
+from mmadfer.weights import catalogue, store
+model = load_model(store.resolve(catalogue.STARTER))
 generator = np.random.default_rng(0)
 size = model.spec.image_size
 picture = generator.integers(0, 256, (187, 187, 3), np.uint8)

@@ -200,7 +200,7 @@ def test_a_face_detector_is_quiet_made_run_freed_and_in_threads(clips):
 
 
 BROKEN = """
-from mmadfer import detector
+from mmadfer.faces import detector
 whole = detector.resources.files("mmadfer.assets").joinpath(detector.SHORT_RANGE.file).read_bytes()
 class Assets:
     def __init__(self, content):

@@ -174,7 +174,7 @@ SIGNALLED = """
 import os, signal, sys
 from mmadfer.backends.openvino.backend import OpenVINOBackend
 from pathlib import Path
-from mmadfer import graph
+from mmadfer.graphs import graph
 graphs = graph.read(Path(sys.argv[1]))
 signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
 first = OpenVINOBackend(graphs, "fp32")
