@@ -273,7 +273,7 @@ def test_an_engine_that_is_wrong_gives_way_to_the_next_and_is_refused_by_name(gp
     assert loaded.description.startswith("TensorRT for RTX fp32 on ")
     assert "another engine was wrong: TensorRT for RTX fp16 on NVIDIA Fake 1 answers the probe wrongly" in loaded.reason
     with pytest.raises(
-        ValueError, match=r"TensorRT for RTX fp16 .* answers the probe wrongly: .*build .* again with mmadfer export trt"
+        ValueError, match=r"TensorRT for RTX fp16 .* answers the probe wrongly: .* again with mmadfer export trt"
     ):
         load_backend(small_model(), "tensorrt", precision="fp16")
     gpu.wrong = lambda precision, kept_kernels: True
