@@ -121,7 +121,8 @@ while not done.is_set():
     with quiet():
         os.write(2, {DROPPED[0].encode()!r})
 """
-    assert run(code).stderr.splitlines() == [f"WARNING: line {k}" for k in range(20000)]
+    # A line that was on its way when the descriptor was given back may come after the next one.
+    assert sorted(run(code).stderr.splitlines()) == sorted(f"WARNING: line {k}" for k in range(20000))
 
 
 def test_windows_of_many_threads_do_not_wait_for_each_other_for_ever():
