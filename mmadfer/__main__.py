@@ -53,6 +53,7 @@ COMMANDS = Group(
     {
         "live": Command("recognise emotions live, on a page in the browser", "mmadfer._app.demo.live", "start"),
         "predict": Command("recognise emotions in clips", "mmadfer.predict", "start"),
+        "recording": Command("make a report and other programs' files of a recording", "mmadfer.recordings.command"),
         "weights": Command("list, fetch, find, remove and push weights", "mmadfer.weights.__main__"),
         "convert": Command("rewrite a checkpoint of the authors as safetensors", "mmadfer.convert"),
         "train": TRAIN,

@@ -27,19 +27,20 @@ def label_names(num_classes: int) -> tuple[str, ...]:
     return known.get(num_classes, tuple(f"class {i}" for i in range(num_classes)))
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
+    """Raise ValueError with ``message`` where ``condition`` does not hold."""
     if not condition:
         raise ValueError(message)
 
 
-def _require_types(settings: Any) -> None:
+def require_types(settings: Any) -> None:
     """Refuse values of other types than the defaults': settings come out of files that anyone may have written."""
     for name in (entry.name for entry in dataclasses.fields(settings)):
         value, kind = getattr(settings, name), type(_default(settings, name))
         allowed = (float, int) if kind is float else (kind,)
         right = isinstance(value, allowed) and isinstance(value, bool) == (kind is bool)
-        _require(right, f"{name} must be of the type {kind.__name__}, got {value!r}")
-        _require(not isinstance(value, float) or math.isfinite(value), f"{name} must be finite, got {value}")
+        require(right, f"{name} must be of the type {kind.__name__}, got {value!r}")
+        require(not isinstance(value, float) or math.isfinite(value), f"{name} must be finite, got {value}")
 
 
 def _default(settings: Any, name: str) -> Any:
@@ -47,14 +48,16 @@ def _default(settings: Any, name: str) -> Any:
     return entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
 
 
-def _require_choice(settings: Any, name: str, choices: tuple[str, ...]) -> None:
+def require_choice(settings: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is none of ``choices``."""
     value = getattr(settings, name)
-    _require(value in choices, f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    require(value in choices, f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
-def _require_positive(settings: Any, *names: str) -> None:
+def require_positive(settings: Any, *names: str) -> None:
+    """Refuse values of 0 and below."""
     for name in names:
-        _require(getattr(settings, name) > 0, f"{name} must be positive, got {getattr(settings, name)}")
+        require(getattr(settings, name) > 0, f"{name} must be positive, got {getattr(settings, name)}")
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,9 @@ class MelSpec:
     """AudioSet statistics; the input is (x - mean) / (2 * std)."""
 
     def __post_init__(self) -> None:
-        _require_types(self)
-        _require_positive(self, "bins", "frames", "std")
-        _require(
+        require_types(self)
+        require_positive(self, "bins", "frames", "std")
+        require(
             0 < self.frame_shift <= self.frame_length,
             f"frame_shift must be above 0 and at most frame_length, got {self.frame_shift} and {self.frame_length} s",
         )
@@ -113,14 +116,14 @@ class InputSpec:
     """Inputs ("face", "audio") whose absence the weights were trained to bear; without the others no label is shown."""
 
     def __post_init__(self) -> None:
-        _require_types(self)
-        _require_positive(self, "image_size", "num_frames", "window_seconds")
-        _require(all(isinstance(label, str) for label in self.labels), f"labels must be texts, got {self.labels}")
-        _require(len(self.labels) > 0, "labels must name at least one class, got none")
-        _require(len(set(self.labels)) == len(self.labels), f"labels must differ from each other, got {self.labels}")
-        _require(self.sample_rate >= 8000, f"sample_rate must be at least 8000 Hz, got {self.sample_rate}")
-        _require(self.color in ("rgb", "grey"), f"color must be 'rgb' or 'grey', got {self.color!r}")
-        _require(
+        require_types(self)
+        require_positive(self, "image_size", "num_frames", "window_seconds")
+        require(all(isinstance(label, str) for label in self.labels), f"labels must be texts, got {self.labels}")
+        require(len(self.labels) > 0, "labels must name at least one class, got none")
+        require(len(set(self.labels)) == len(self.labels), f"labels must differ from each other, got {self.labels}")
+        require(self.sample_rate >= 8000, f"sample_rate must be at least 8000 Hz, got {self.sample_rate}")
+        require(self.color in ("rgb", "grey"), f"color must be 'rgb' or 'grey', got {self.color!r}")
+        require(
             set(self.handles_missing) <= {"face", "audio"},
             f"handles_missing may hold 'face' and 'audio', got {self.handles_missing}",
         )
@@ -185,43 +188,45 @@ class ModelConfig:
     """Width of the temporal adapters between blocks."""
     stem: str = "patch"
     """How the encoders embed patches, one of `STEMS`: the paper's one convolution, or a small network of them."""
+    face_stem: tuple[int, ...] = ()
+    """Pairs of convolutions in each stage of the faces' stem, where it is "conv"; none: one in each."""
     audio_patch_size: int = 16
     """Side of a patch of the log-mel, in frames and bins."""
 
     def __post_init__(self) -> None:
-        _require_types(self)
-        _require_positive(self, "width", "depth", "heads", "patch_size", "audio_patch_size", "bottleneck")
-        _require_positive(self, "temporal_width", "temporal_heads", "temporal_mlp", "temporal_adapter_width")
-        _require_choice(self, "fusion", FUSIONS)
-        _require_choice(self, "temporal", TEMPORALS)
-        _require_choice(self, "stem", STEMS)
-        _require(
+        require_types(self)
+        require_positive(self, "width", "depth", "heads", "patch_size", "audio_patch_size", "bottleneck")
+        require_positive(self, "temporal_width", "temporal_heads", "temporal_mlp", "temporal_adapter_width")
+        require_choice(self, "fusion", FUSIONS)
+        require_choice(self, "temporal", TEMPORALS)
+        require_choice(self, "stem", STEMS)
+        require(
             self.modalities in (("face", "audio"), ("face",), ("audio",)),
             f"modalities must be 'face', 'audio' or both in this order, got {self.modalities}",
         )
-        _require(
+        require(
             "face" in self.modalities or not self.has_adapters,
             f"temporal {self.temporal!r} puts adapters between frames, which sound alone has not; choose 'none' or "
             "'transformer'",
         )
-        _require(self.num_prompts >= 0, f"num_prompts must be 0 or more, got {self.num_prompts}")
-        _require(0 <= self.drop_path < 1, f"drop_path must be from 0 to below 1, got {self.drop_path}")
-        _require(self.width % self.heads == 0, f"width must be a multiple of heads, got {self.width} and {self.heads}")
-        _require(
+        require(self.num_prompts >= 0, f"num_prompts must be 0 or more, got {self.num_prompts}")
+        require(0 <= self.drop_path < 1, f"drop_path must be from 0 to below 1, got {self.drop_path}")
+        require(self.width % self.heads == 0, f"width must be a multiple of heads, got {self.width} and {self.heads}")
+        require(
             self.temporal_width % self.temporal_heads == 0,
             f"temporal_width must be a multiple of temporal_heads, got {self.temporal_width} and {self.temporal_heads}",
         )
         counts = (self.num_prompts, len(self.prompt_updates))
-        _require(
+        require(
             min(counts) <= 1 or math.gcd(*counts) > 1,
             f"num_prompts ({counts[0]}) must divide evenly among the {counts[1]} prompt_updates, or at least have a "
             "divisor in common with their number",
         )
-        _require(
+        require(
             all(isinstance(block, int) and 0 <= block < self.depth for block in self.prompt_updates),
             f"prompt_updates must name blocks 0 to {self.depth - 1}, got {self.prompt_updates}",
         )
-        _require(
+        require(
             len(set(self.prompt_updates)) == len(self.prompt_updates),
             f"prompt_updates must name each block once, got {self.prompt_updates}",
         )
@@ -259,36 +264,3 @@ class ModelConfig:
             return cls(**values)
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"the ModelConfig in the file's metadata cannot be read: {error}") from error
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """Where a set of weights comes from; shown wherever its output is seen."""
-
-    name: str = "untrained"
-    trained: bool = False
-    source: str = ""
-    """File name or address that the weights were made from; empty for weights made in memory."""
-    temperature: float = 1.0
-    """Divides the logits before softmax; fitted on held-out data, 1 where nothing was fitted."""
-    logit_bias: tuple[float, ...] = ()
-    """Added to the logits before that, one for each class; none where nothing was adjusted."""
-
-    def __post_init__(self) -> None:
-        _require_types(self)
-        _require_positive(self, "temperature")
-        numbers = (isinstance(value, float | int) and math.isfinite(value) for value in self.logit_bias)
-        _require(all(numbers), f"logit_bias must hold finite numbers, got {self.logit_bias}")
-
-    def to_json(self) -> str:
-        """Return the description as JSON text, for a file's metadata."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> WeightsInfo:
-        """Return the description written by `to_json`. Raises ValueError where the text is none."""
-        try:
-            values: dict[str, Any] = {**json.loads(text)}
-            return cls(**values | {"logit_bias": tuple(values.get("logit_bias", ()))})
-        except (TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"the weights' description in the file's metadata cannot be read: {error}") from error

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmadfer.config import InputSpec
-from mmadfer.types import Box, Prediction, State
+from mmadfer.types import NOBODY_HEARD, Box, Prediction, State
 
 __all__ = ["Box", "Prediction", "ProbabilitySmoother", "State", "probabilities", "softmax", "trusted"]
 
@@ -16,10 +16,10 @@ __all__ = ["Box", "Prediction", "ProbabilitySmoother", "State", "probabilities",
 def trusted(states: Sequence[State], spec: InputSpec) -> bool:
     """Return whether an answer under ``states`` may be shown as one by weights with this ``spec``.
 
-    Where there is neither a face nor a sound there is nothing to answer about, whatever the weights can do without.
+    Where there is neither a face nor a voice there is nothing to answer about, whatever the weights can do without.
     """
     missing = {State.NO_FACE: "face", State.NO_SOUND: "audio"}
-    nothing = State.NO_FACE in states and not {State.NO_SOUND, State.SILENCE}.isdisjoint(states)
+    nothing = State.NO_FACE in states and not NOBODY_HEARD.isdisjoint(states)
     if State.UNTRAINED in states or nothing:
         return False
     return all(missing[state] in spec.handles_missing for state in states if state in missing)

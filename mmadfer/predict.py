@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from mmadfer import cli
 from mmadfer.backends import BACKENDS, PRECISIONS
-from mmadfer.config import WeightsInfo
 from mmadfer.files.names import printable, shown
 from mmadfer.files.told import warnings_about
 from mmadfer.files.trouble import FILE_TROUBLE, file_sentence
@@ -25,7 +24,7 @@ from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.scoring import crash_guard
 from mmadfer.scoring.input_files import Clip, Found, find_clips, find_files
 from mmadfer.stream.hops import check_hop
-from mmadfer.types import Prediction
+from mmadfer.types import Prediction, WeightsInfo
 from mmadfer.weights import catalogue, store
 
 _PROG = "python -m mmadfer.predict"
@@ -63,6 +62,7 @@ def main(argv: Sequence[str] | None = None, guard: bool = False) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--backend", default="auto", choices=BACKENDS, help="engine that runs the model")
     parser.add_argument("--precision", default="auto", choices=PRECISIONS, help="precision of the encoders")
+    parser.add_argument("--no-voice-activity", action="store_true", help="hear sound in which nobody speaks, too")
     return cli.run(parser, functools.partial(_predict, guard=guard), argv)
 
 
@@ -111,7 +111,7 @@ def _write_all(arguments: argparse.Namespace, clips: Sequence[Clip], progress: c
         table = CsvFile(lines, labels, heading=not more) if arguments.jsonl is None else JsonLines(lines, labels)
         for clip in clips[progress.begun :]:
             progress.begin()
-            if not _write(table, clip, recognizer, arguments.hop):
+            if not _write(table, clip, _with_progress(recognizer, clip, arguments), recognizer.info):
                 progress.fail()
     return 0
 
@@ -133,9 +133,8 @@ def _tell_death(clips: Sequence[Clip], item: int | None, how: str) -> None:
         )
 
 
-def _write(table: CsvFile | JsonLines, clip: Clip, recognizer: EmotionRecognizer, hop: float | None) -> bool:
+def _write(table: CsvFile | JsonLines, clip: Clip, answers: Iterator[Prediction], info: WeightsInfo) -> bool:
     """Write the lines of ``clip``; where it fails, say so, keep what was written and return False."""
-    answers = _with_progress(recognizer, clip, hop)
     while True:
         try:
             prediction = next(answers, None)
@@ -145,7 +144,7 @@ def _write(table: CsvFile | JsonLines, clip: Clip, recognizer: EmotionRecognizer
             return False
         if prediction is None:
             return True
-        row = answer_row(shown(clip.name), prediction, recognizer.info)
+        row = answer_row(shown(clip.name), prediction, info)
         table.write(row)  # its errors are no fault of the clip's and end the run
 
 
@@ -156,7 +155,8 @@ def _score(arguments: argparse.Namespace) -> int:
         from mmadfer.scoring.worker import Job
     except ModuleNotFoundError as error:
         raise ImportError(f"--out needs the package {error.name}: pip install 'mmadfer[train]'") from error
-    job = Job(arguments.weights, arguments.backend, arguments.device, arguments.precision, arguments.hop)
+    engine = arguments.backend, arguments.device, arguments.precision
+    job = Job(arguments.weights, *engine, arguments.hop, not arguments.no_voice_activity)
     run.check_name(arguments.out)
     out = Path(arguments.out)
     found = find_clips(arguments.files, besides=(out, parts_folder(out)))
@@ -190,7 +190,8 @@ def _warn(info: WeightsInfo) -> None:
         sys.stderr.write(f"{words}\n")
 
 
-def _with_progress(recognizer: EmotionRecognizer, clip: Clip, hop: float | None) -> Iterator[Prediction]:
+def _with_progress(recognizer: EmotionRecognizer, clip: Clip, arguments: argparse.Namespace) -> Iterator[Prediction]:
+    voice_activity = not arguments.no_voice_activity
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}]"
     with tqdm(desc=_short(clip.name), unit="s", total=0.0, bar_format=bar_format) as bar:
 
@@ -199,7 +200,9 @@ def _with_progress(recognizer: EmotionRecognizer, clip: Clip, hop: float | None)
             bar.update(done - bar.n)
 
         with warnings_about(clip.path, clip.name, lambda text: bar.write(text, file=sys.stderr)):
-            yield from recognizer.stream(clip.path, exact=True, hop=hop, progress=show)
+            yield from recognizer.stream(
+                clip.path, exact=True, hop=arguments.hop, progress=show, voice_activity=voice_activity
+            )
 
 
 def _short(name: str) -> str:

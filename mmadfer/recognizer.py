@@ -9,14 +9,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from mmadfer.backends import Backend, load_backend
-from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.config import InputSpec
 from mmadfer.media.media_file import open_media
 from mmadfer.postprocess import probabilities, trusted
+from mmadfer.preprocess import sound_input
+from mmadfer.sound.familiarity import is_familiar
 from mmadfer.sources.opening import LOCAL, open_source
 from mmadfer.stream.live import LiveStream, StreamListener
 from mmadfer.stream.recorded import Packets, RecordedStream
@@ -24,7 +28,7 @@ from mmadfer.stream.session import EmotionStream
 from mmadfer.stream.step import StreamingStep
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import Worker
-from mmadfer.types import Prediction, State
+from mmadfer.types import NOBODY_HEARD, Basis, Prediction, State, WeightsInfo
 from mmadfer.weights.lazy import LazyModel
 
 if TYPE_CHECKING:
@@ -50,6 +54,9 @@ class EmotionRecognizer:
         """Take ``model`` over; arguments and errors as of `mmadfer.backends.load_backend`."""
         self.spec: InputSpec = model.spec
         self.info: WeightsInfo = model.info
+        model = LazyModel.of(model)
+        self.weights_sha256: str = model.fingerprint if model.has_origin else ""
+        """SHA-256 over the weights and their settings; empty for a model that was made in memory."""
         self._backend: Backend = load_backend(model, backend, device, precision)
         self._lock = threading.Lock()
         self._worker: Worker | None = None
@@ -134,8 +141,10 @@ class EmotionRecognizer:
         of a small difference. Without it the answer is exact.
         """
         start = time.perf_counter()
-        logits = (step or StreamingStep(self._backend)).logits(window)[0].numpy()
-        values = probabilities(logits, self.spec.labels, self.info.temperature, self.info.logit_bias)
+        window, spectrogram = heard(window, self.spec, self.info)
+        logits = (step or StreamingStep(self._backend)).logits(window, spectrogram)[0].numpy()
+        basis = Basis.of(window.states)
+        values = probabilities(logits, self.spec.labels, self.info.temperature_for(basis), self.info.bias_for(basis))
         return prediction_of(window, values, self.spec, self.info, time.perf_counter() - start)
 
     def predict_file(
@@ -143,13 +152,15 @@ class EmotionRecognizer:
         path: str | os.PathLike[str],
         hop: float | None = None,
         progress: Callable[[float, float], None] | None = None,
+        voice_activity: bool = True,
     ) -> list[Prediction]:
         """Return one `Prediction` a hop over the whole file.
 
         Args: path: a video, or sound alone; hop: seconds between results, the window's length / 16 where None;
-        progress: called with (seconds done, seconds in all). Raises OSError or ValueError for an unreadable file.
+        progress: called with (seconds done, seconds in all); voice_activity: as of `stream`.
+        Raises OSError or ValueError for an unreadable file.
         """
-        return list(self.stream(path, exact=True, hop=hop, progress=progress))
+        return list(self.stream(path, exact=True, hop=hop, progress=progress, voice_activity=voice_activity))
 
     def stream(
         self,
@@ -160,6 +171,7 @@ class EmotionRecognizer:
         hop: float | None = None,
         progress: Callable[[float, float], None] | None = None,
         listener: StreamListener | None = None,
+        voice_activity: bool = True,
     ) -> EmotionStream:
         """Return a stream: frames and sound in, answers out. Close it, or use it as a context manager.
 
@@ -173,16 +185,24 @@ class EmotionRecognizer:
             hop: seconds between the answers of what is recorded, the window's length / 16 where None.
             progress: called with (seconds done, seconds in all) of a file.
             listener: hears of everything in a live stream.
+            voice_activity: look for a voice: sound in which nobody speaks is told as `State.NO_VOICE`, and counts as no
+                sound for weights that bear its absence. Without it they hear all sound.
 
         Raises OSError or ValueError for an unreadable file, and where the recogniser is closed.
         """
         if self._closed:
             raise ValueError("this recogniser is closed; make another one with from_pretrained()")
         if source is not None and source != CAMERA:
-            return RecordedStream(self, _sources(source), hop, exact, on_result, progress)
+            return RecordedStream(self, _sources(source), hop, exact, on_result, progress, voice_activity)
         if hop is not None or progress is not None:
             raise ValueError("hop and progress are for files; a live stream answers as often as its machine can")
-        live = LiveStream(lambda: AVWindow(self.spec), self._shared_worker(), exact, listener, on_result)
+        live = LiveStream(
+            lambda: AVWindow(self.spec, voice_activity=voice_activity, keeps_person=True),
+            self._shared_worker(),
+            exact,
+            listener,
+            on_result,
+        )
         self._live.add(live)
         if source == CAMERA:
             camera = open_source(LOCAL)
@@ -199,11 +219,23 @@ class EmotionRecognizer:
             return self._worker
 
 
+def heard(window: Window, spec: InputSpec, info: WeightsInfo) -> tuple[Window, torch.Tensor]:
+    """Return ``window``, with `State.UNFAMILIAR_VOICE` where it is so, and the spectrogram that the model takes."""
+    spectrogram = sound_input(window.heard(spec), window.sample_rate, spec)
+    if not info.familiar_voice or not NOBODY_HEARD.isdisjoint(window.states):
+        return window, spectrogram
+    if is_familiar(spectrogram, spec.mel, info.familiar_voice):
+        return window, spectrogram
+    window = replace(window, states=(*window.states, State.UNFAMILIAR_VOICE))
+    return window, sound_input(window.heard(spec), window.sample_rate, spec)
+
+
 def prediction_of(
     window: Window, values: dict[str, float], spec: InputSpec, info: WeightsInfo, seconds: float
 ) -> Prediction:
     """Return the answer to ``window``: its probabilities ``values``, and what qualifies them. ``seconds``: it took."""
     states = (*window.states, *(() if info.trained else (State.UNTRAINED,)))
+    basis = Basis.of(states)
     return Prediction(
         time=window.end,
         label=max(values, key=values.__getitem__),
@@ -214,6 +246,13 @@ def prediction_of(
         states=states,
         face_lost_s=window.face_lost_s,
         trusted=trusted(states, spec),
+        speech=window.speech,
+        rests_on=basis,
+        temperature=info.temperature_for(basis),
+        unsure_below=info.threshold_for(basis),
+        unsure=max(values.values()) < info.threshold_for(basis),
+        face_number=window.face_number,
+        face_count=window.face_count,
     )
 
 

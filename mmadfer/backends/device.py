@@ -40,7 +40,12 @@ def choose_precision(device: torch.device, precision: str = "auto") -> str:
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
     capabilities = torch.cpu.get_capabilities()
     there = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return "bf16" if there and instruction_limit() not in _WITHOUT_BF16 else "fp32"
+    return "bf16" if there and not limited_to_fp32() else "fp32"
+
+
+def limited_to_fp32() -> bool:
+    """Return whether oneDNN is limited to instructions that leave bf16 to emulation."""
+    return instruction_limit() in _WITHOUT_BF16
 
 
 def instruction_limit() -> str:

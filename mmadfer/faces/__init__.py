@@ -1,1 +1,1 @@
-"""Faces in pictures: found, followed, cut out as in training; others use `tracker`, `detector`, `crop`."""
+"""Faces in pictures: found, followed, cut out; others use `tracker`, `detector`, `crop`, `choice`, `identities`."""

@@ -10,6 +10,7 @@ import numpy as np
 from mmadfer.config import InputSpec
 from mmadfer.faces.crop import crop, square_box
 from mmadfer.faces.detector import Detection, FaceDetector
+from mmadfer.faces.identities import Identities, KnownFace, look_of
 from mmadfer.faces.one_euro import OneEuroFilter, OneEuroSpec
 from mmadfer.types import Box
 
@@ -53,6 +54,8 @@ class TrackedFace:
     """The detector's score; of the last detection where this frame has none."""
     held: bool = False
     """Whether this frame's own face was not found, and the last box stands in for it."""
+    known: KnownFace | None = None
+    """Which of the faces of the stream it is; None where nobody asked."""
 
 
 class FaceTracker:
@@ -65,14 +68,26 @@ class FaceTracker:
     picture is looked at turned round, too, now and then; the boxes of such faces are tilted by about 180 degrees.
     """
 
+    restarts = 0
+    """How often another person was taken up, whose pictures are not to be mixed with those before."""
+
     def __init__(
-        self, spec: InputSpec, detector: FaceDetector | None = None, settings: TrackerSpec | None = None
+        self,
+        spec: InputSpec,
+        detector: FaceDetector | None = None,
+        settings: TrackerSpec | None = None,
+        identities: Identities | None = None,
     ) -> None:
-        """Args: spec: whether to level the eyes. detector: an own one where None. settings: the defaults where None."""
+        """Args: spec: whether to level the eyes. detector: an own one where None. settings: the defaults where None.
+
+        identities: numbers all faces in view; None: nobody wants to know.
+        """
         self.spec = spec
         self.settings = settings or TrackerSpec()
         self._detector = detector or FaceDetector()
         self._filter = OneEuroFilter(self.settings.smoothing)
+        self._identities = identities
+        self._known: dict[Box, KnownFace | None] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -84,6 +99,11 @@ class FaceTracker:
         self._shape: tuple[int, ...] = ()
         self._turned = False
         self._turn_next = -math.inf
+        self._known = {}
+        self.in_view: list[KnownFace] = []
+        """The faces that count in the newest frame, by their numbers; empty where nobody asked for them."""
+        if self._identities is not None:
+            self._identities.reset()
 
     def close(self) -> None:
         """Free the detector."""
@@ -101,13 +121,21 @@ class FaceTracker:
         self._shape = rgb.shape
         found = self._find(rgb, time)
         faces = {box: score for box, score in found.items() if _is_centred_in(box, rgb.shape)}
+        self._identify(rgb, list(faces), time)
         box = self._choose(list(faces), time)
         if box is None:
             return self._held(time)
         self._others = [other for other in faces if other is not box]
         self._seen = time
-        self._last = TrackedFace(self._smoothed(box, time), faces[box])
+        self._last = TrackedFace(self._smoothed(box, time), faces[box], known=self._known.get(box))
         return self._last
+
+    def _identify(self, rgb: np.ndarray, boxes: list[Box], time: float) -> None:
+        """Find out whose the ``boxes`` are."""
+        if self._identities is not None:
+            looks = [look_of(rgb, box) for box in boxes]
+            self._known = dict(zip(boxes, self._identities.update(boxes, looks, time), strict=True))
+            self.in_view = self._identities.in_view(time)
 
     def _find(self, rgb: np.ndarray, time: float) -> dict[Box, float]:
         """Return the crop boxes and scores of the faces in ``rgb``, the way up it is or turned round."""
@@ -133,20 +161,20 @@ class FaceTracker:
         last = self._last.box
         near = [box for box in boxes if self._is_followed(box, last)]
         if near:
-            return min(near, key=lambda box: _distance(box, last))
-        new = [box for box in boxes if all(_distance(box, other) > self.settings.reach for other in self._others)]
+            return min(near, key=lambda box: distance(box, last))
+        new = [box for box in boxes if all(distance(box, other) > self.settings.reach for other in self._others)]
         if new:
             self._filter.reset()
         return max(new, key=lambda box: box.width, default=None)
 
     def _is_followed(self, box: Box, last: Box) -> bool:
-        distance = _distance(box, last)
-        return distance <= self.settings.reach and all(distance <= _distance(box, other) for other in self._others)
+        moved = distance(box, last)
+        return moved <= self.settings.reach and all(moved <= distance(box, other) for other in self._others)
 
     def _held(self, time: float) -> TrackedFace | None:
         if self._last is None or time - self._seen > self.settings.hold:
             return None
-        return TrackedFace(self._last.box, self._last.score, held=True)
+        return TrackedFace(self._last.box, self._last.score, held=True, known=self._last.known)
 
     def _smoothed(self, box: Box, time: float) -> Box:
         if time - self._seen > self.settings.hold:
@@ -159,7 +187,7 @@ class FaceTracker:
         return Box(center_x - side / 2, center_y - side / 2, side, side, angle)
 
 
-def _distance(box: Box, other: Box) -> float:
+def distance(box: Box, other: Box) -> float:
     """Return the distance of two boxes' centres, in sides of ``other``."""
     across = box.x + box.width / 2 - other.x - other.width / 2
     down = box.y + box.height / 2 - other.y - other.height / 2

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.files import checksums
 from mmadfer.graphs.metadata import read_metadata
 from mmadfer.graphs.probe import FILE as PROBE
 from mmadfer.graphs.probe import Reference
 from mmadfer.models.fingerprint import fingerprint
+from mmadfer.types import WeightsInfo
 
 if TYPE_CHECKING:
     from mmadfer.models.mma_dfer import MMADFER

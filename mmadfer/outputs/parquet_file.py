@@ -19,7 +19,7 @@ ROW_GROUP = 50_000
 """Rows that are gathered, as columns, before they are written: a file of many small groups is slow to read."""
 _ROWS_AT_ONCE = 1_000
 """Rows held as Python objects, which take far more memory, before they become columns."""
-_TYPES = {
+ARROW_TYPES = {
     "string": pa.string(),
     "strings": pa.list_(pa.string()),
     "bool": pa.bool_(),
@@ -27,11 +27,12 @@ _TYPES = {
     "float32": pa.float32(),
     "float64": pa.float64(),
 }
+"""Of each type that a `Column` may have."""
 
 
 def arrow_schema(labels: Sequence[str], metadata: Mapping[bytes, bytes] | None = None) -> pa.Schema:
     """Return the columns as Arrow's. Raises ValueError where ``labels`` clash with them."""
-    fields = [(column.name, _TYPES[column.type]) for column in columns(Output.PARQUET, labels)]
+    fields = [(column.name, ARROW_TYPES[column.type]) for column in columns(Output.PARQUET, labels)]
     return pa.schema(fields, {**(metadata or {}), SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from mmadfer.config import WeightsInfo
 from mmadfer.files.names import shown
-from mmadfer.types import Prediction
+from mmadfer.types import Prediction, WeightsInfo
 
 SCHEMA_VERSION = 1
 """Goes up where a column is renamed, removed, or means something else; not where one is added."""
@@ -58,9 +57,9 @@ _JSON_LINES, _PARQUET, _PAGE = frozenset({Output.JSON_LINES}), frozenset({Output
 
 COLUMNS = (
     Column("schema", "int32", "", "version of this table", _JSON_LINES),
-    Column("file", "string", "", "the file as it was named; on the page `live`"),
-    Column("time_s", "float64", "s", "end of the window, from the file's start; on the page from its first answer",
-           decimals=3),
+    Column("file", "string", "", "the file as it was named; on the page `live`, or the clip that the server plays"),
+    Column("time_s", "float64", "s", "end of the window, from the file's start, in a clip that is played on the page "
+           "too; of live answers from the page's first one", decimals=3),
     Column("label", "string", "", "the most probable class, on the page the one after smoothing; none where it may not "
            "be shown"),
     Column(CLASS, "float32", "0 to 1", "probability of this class, calibrated, not smoothed", decimals=4),
@@ -69,8 +68,18 @@ COLUMNS = (
     Column("face_y", "float32", "px", "its upper edge", decimals=1),
     Column("face_width", "float32", "px", "its width", decimals=1),
     Column("face_height", "float32", "px", "its height", decimals=1),
+    Column("face_number", "int32", "", "number of the face that was read, from 1 in the order in which the faces of "
+           "the file, or of the live stream, came; another number is another face; none without a face"),
+    Column("face_count", "int32", "", "faces in the window's newest frame; none without a picture"),
     Column("has_audio", "bool", "", "whether sound has come"),
+    Column("speech", "float32", "0 to 1", "how much of the window's sound is speech; none without sound or with "
+           "`--no-voice-activity`", decimals=2),
     Column("states", "strings", "", "what is missing or unsure"),
+    Column("rests_on", "string", "", "what the answer rests on: both, face, voice, or unfamiliar voice where it is one "
+           "that the weights do not know; none where there is neither a face nor a voice"),
+    Column("temperature", "float32", "", "what the logits of such answers are divided by", decimals=2),
+    Column("unsure", "bool", "", "whether the top probability is below the one from which on answers count as sure; "
+           "none where no label may be shown"),
     Column("latency_ms", "float32", "ms", "from the call to the answer: preprocessing and model", decimals=0),
     Column("weights", "string", "", "name of the weights, or `UNTRAINED`"),
     Column("error", "string", "", "why a file could not be scored, in one sentence: such a file has one row, with "
@@ -78,7 +87,21 @@ COLUMNS = (
     Column("time_utc", "string", "", "end of the window by the viewer's clock, ISO 8601 in UTC with ms", _PAGE),
     Column("engine", "string", "", "weights, face size, engine and device in words", _PAGE),
     Column(f"smoothed_{CLASS}", "float32", "0 to 1", "probability of this class as the bars show it: smoothed over "
-           "`--smoothing` seconds", _PAGE, decimals=4),
+           "`smoothing_s` seconds", _PAGE, decimals=4),
+    Column("smoothing_s", "float32", "s", "time constant of that smoothing: `--smoothing`, or what the viewer has set",
+           _PAGE, decimals=2),
+    Column(f"face_alone_{CLASS}", "float32", "0 to 1", "probability of this class by the face alone; none where that "
+           "was not computed since the row before: it is about once a second, in the model's pauses", _PAGE,
+           decimals=4),
+    Column(f"voice_alone_{CLASS}", "float32", "0 to 1", "the same by the voice alone", _PAGE, decimals=4),
+    Column("alone_age_s", "float32", "s", "how much earlier the window of these two ends; none without them", _PAGE,
+           decimals=3),
+    Column("segment", "int32", "", "number of the stretch between two starts, or two losses of the line to the "
+           "server, from 1", _PAGE),
+    Column("frame", "int32", "", "number of the newest frame in the window, as the page sent them, from 0; none "
+           "without a picture", _PAGE),
+    Column("drift", "float32", "0 to 1", "largest difference of a probability between a quick answer and an exact one "
+           "in the newest check before; none where there was none", _PAGE, decimals=4),
 )  # fmt: skip
 """All columns of all tables, in the order in which each table has its own."""
 
@@ -112,8 +135,14 @@ def answer_row(file: str, prediction: Prediction, info: WeightsInfo) -> dict[str
         "label": prediction.label if prediction.trusted else None,
         **prediction.probabilities,
         **box,
+        "face_number": prediction.face_number,
+        "face_count": prediction.face_count,
         "has_audio": prediction.has_audio,
+        "speech": prediction.speech,
         "states": [state.value for state in prediction.states],
+        "rests_on": prediction.rests_on.value if prediction.rests_on else None,
+        "temperature": prediction.temperature,
+        "unsure": prediction.unsure if prediction.trusted else None,
         "latency_ms": prediction.latency_ms,
         "weights": weights_name(info),
     }

@@ -14,13 +14,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mmadfer.config import WeightsInfo
 from mmadfer.files.names import shown
 from mmadfer.outputs.schema import check_classes, failed_row
 from mmadfer.scoring import pool as ray_pool
 from mmadfer.scoring.input_files import Clip
 from mmadfer.scoring.parts import ScoredParts, encoded
 from mmadfer.scoring.worker import Job
+from mmadfer.types import WeightsInfo
 from mmadfer.weights.lazy import LazyModel
 
 _NO_ANSWER = "there was no answer, through a mistake in the program: please report it, with Ray's log"
@@ -122,6 +122,7 @@ def _settings(model: LazyModel, job: Job) -> dict[str, Any]:
         "backend": job.backend,
         "precision": job.precision,
         "hop": job.hop,
+        "voice_activity": job.voice_activity,
         "version": importlib.metadata.version("mmadfer"),
     }
 

@@ -32,7 +32,7 @@ _TRIES = 2
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker of a run shares; arguments of `EmotionRecognizer.from_pretrained`, and the hop."""
+    """What every worker of a run shares; arguments of `EmotionRecognizer.from_pretrained`, and how clips are played."""
 
     weights: str | None
     backend: str
@@ -40,6 +40,8 @@ class Job:
     precision: str
     hop: float | None
     """s; None: the weights' own."""
+    voice_activity: bool = True
+    """As of `EmotionRecognizer.stream`."""
     cores: int = 0
     """Of one worker, which share the machine's; 0: all there are."""
     run: str = ""
@@ -82,7 +84,7 @@ class ScoreWorker:
         try:
             _count_try(tries)
             with warnings_about(path, original(name), notes.append):
-                predictions = recognizer.predict_file(path, self._job.hop)
+                predictions = recognizer.predict_file(path, self._job.hop, voice_activity=self._job.voice_activity)
             rows = [answer_row(name, prediction, recognizer.info) for prediction in predictions]
             seconds = predictions[-1].time
         except FILE_TROUBLE as error:  # one clip's trouble is a row, not the end

@@ -1,1 +1,1 @@
-"""Sound as numbers: its log-mel, its loudness, and the last seconds of it; others use any of it."""
+"""Sound as numbers: log-mel, loudness, whether somebody speaks, and the last seconds of it; others use any of it."""

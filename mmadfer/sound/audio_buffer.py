@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +18,18 @@ JITTER = 0.05
 _HOLE = 0.5
 
 
+class SampleListener(Protocol):
+    """Who hears every sample of a stream in order, with the zeros that stand in for gaps."""
+
+    def start(self, number: int, sample_rate: int, channels: int) -> None:
+        """Learn that another stream begins with sample ``number``; ``sample_rate`` in Hz."""
+        ...
+
+    def push(self, number: int, samples: np.ndarray) -> None:
+        """Take ``samples`` `(channels, n)`, numbered from ``number``; only holes longer than the ring are left out."""
+        ...
+
+
 class AudioBuffer:
     """Bounded ring of sound. Nothing that arrives is lost; what did not arrive is zeros, and counted as a gap.
 
@@ -24,12 +37,13 @@ class AudioBuffer:
     that counts anew from a lower index, such as a microphone that was plugged in again, goes on at its time stamp.
     """
 
-    def __init__(self, seconds: float, longest_hole: float = math.inf) -> None:
+    def __init__(self, seconds: float, longest_hole: float = math.inf, listener: SampleListener | None = None) -> None:
         """Args: seconds: how much of the past is kept. longest_hole: after a longer one, s, the stream starts anew."""
         if seconds <= 0:
             raise ValueError(f"an audio buffer must keep more than 0 seconds, got {seconds}")
         self.seconds = seconds
         self._longest_hole = longest_hole
+        self._listener = listener
         self.reset()
 
     def reset(self) -> None:
@@ -102,16 +116,18 @@ class AudioBuffer:
         The sound is a copy `(channels, n)`; it begins later where the stream did, ends earlier where no more has
         come, and is None where there is none. Its longest length does not depend on rounding of ``end``.
         """
-        if not self.sample_rate:
-            return None, False
-        stop = round((end - self._origin) * self.sample_rate)
-        begin = max(stop - round(seconds * self.sample_rate), self._first, self._end - self._filled)
-        stop = min(stop, self._end)
+        begin, stop = self.numbers(end, seconds)
         if begin >= stop:
             return None, False
         offset = self._filled - self._end
         gap = any(first < stop and last > begin for first, last in self._gaps)
         return self._data[:, begin + offset : stop + offset].copy(), gap
+
+    def numbers(self, end: float, seconds: float) -> tuple[int, int]:
+        """Return the number of the first sample of `span`, and one past its last (for none, not above the first)."""
+        stop = round((end - self._origin) * self.sample_rate)
+        begin = max(stop - round(seconds * self.sample_rate), self._first, self._end - self._filled)
+        return begin, min(stop, self._end)
 
     def _start(self, channels: int, sample_rate: int, time: float | None, sample_index: int | None) -> None:
         if self.sample_rate:
@@ -122,6 +138,8 @@ class AudioBuffer:
         self._origin = 0.0 if time is None else time - self._first / sample_rate
         self._capacity = math.ceil(self.seconds * sample_rate)
         self._data = np.zeros((channels, 2 * self._capacity), np.float32)
+        if self._listener is not None:
+            self._listener.start(self._first, sample_rate, channels)
 
     def _place(self, time: float | None, sample_index: int | None) -> int:
         """Return the number of the chunk's first sample; moves the clock where its time stamp says so."""
@@ -157,6 +175,8 @@ class AudioBuffer:
         self._append(np.zeros((self.channels, min(count, self._capacity)), np.float32))
 
     def _append(self, chunk: np.ndarray) -> None:
+        if self._listener is not None:
+            self._listener.push(self._end, chunk)
         self._end += chunk.shape[1]
         chunk = chunk[:, -self._capacity :]
         if self._filled + chunk.shape[1] > self._data.shape[1]:

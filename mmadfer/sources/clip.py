@@ -6,6 +6,8 @@ import logging
 import os
 import threading
 import time
+from collections import deque
+from pathlib import Path
 
 import numpy as np
 
@@ -40,6 +42,9 @@ class ClipSource:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Raises FileNotFoundError or ValueError for a file that holds neither video nor sound."""
         self._media: MediaFile = open_media(path)
+        self.name = Path(os.fsdecode(path)).name
+        """Of the file, without its folder."""
+        self._begins: deque[float] = deque(maxlen=8)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -49,6 +54,14 @@ class ClipSource:
         self._thread = threading.Thread(target=self._run, args=(sink,), name="clip", daemon=True)
         self._thread.start()
 
+    def position(self, moment: float) -> float | None:
+        """Return how far into the clip it was at ``moment`` (s on the monotonic clock), s; None from before it began.
+
+        A window that ends soon after the clip has begun anew holds the end of the round before as well.
+        """
+        begins = [begin for begin in tuple(self._begins) if begin <= moment]
+        return moment - begins[-1] if begins else None
+
     def close(self) -> None:
         """Stop playing."""
         self._stop.set()
@@ -56,7 +69,7 @@ class ClipSource:
             self._thread.join(2.0)
 
     def _run(self, sink: Sink) -> None:
-        player = _Player(sink, self._media, self._stop)
+        player = _Player(sink, self._media, self._stop, self._begins)
         while not self._stop.is_set():
             try:
                 player.play_once()
@@ -78,7 +91,9 @@ class ClipSource:
 class _Player:
     """The clock, the running numbers and the sound's end of a clip that is being played."""
 
-    def __init__(self, sink: Sink, media: MediaFile, stop: threading.Event) -> None:
+    def __init__(self, sink: Sink, media: MediaFile, stop: threading.Event, begins: deque[float]) -> None:
+        """Args: begins: takes when each round began, s on the monotonic clock."""
+        self._begins = begins
         self._sink = sink
         self._media = media
         self._stop = stop
@@ -92,9 +107,11 @@ class _Player:
     def play_once(self) -> None:
         """Play from the first frame to the last; the next round goes on where this one ends."""
         end = SHORTEST_LOOP
+        self._begins.append(self._start + self._offset)
         for item in self._media.packets():
             if item.time - end > LONGEST_HOLE:  # nobody waits for an hour of nothing
                 self._offset -= item.time - end
+                self._begins[-1] = self._start + self._offset
             due = self._wait(item.time)
             if self._stop.is_set():
                 return
@@ -127,6 +144,7 @@ class _Player:
             self._stop.wait(ahead)
         elif ahead < -HOPELESS:
             self._start -= ahead
+            self._begins[-1] = self._start + self._offset
         return due
 
     def _show(self, frame: VideoFrame, due: float) -> None:

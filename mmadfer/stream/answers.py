@@ -47,6 +47,8 @@ class Answers:
         self._whole_next = False
         self._drift_every = self._check_every = drift_every
         self._clock = clock
+        self.least_interval = 0.0
+        """Time between two answers that somebody has asked for, s; it makes them rarer and never more frequent."""
         self._newest: tuple[int, float, float] | None = None
         self._steps = 0
         self._stepped: tuple[Window, Prediction] | None = None
@@ -78,7 +80,7 @@ class Answers:
         version, end, answered = self._newest
         if window.version == version:
             return False
-        interval = MIN_INTERVAL if self.exact else HOP_SLACK * self._spec.hop_seconds
+        interval = max(MIN_INTERVAL if self.exact else HOP_SLACK * self._spec.hop_seconds, self.least_interval)
         return not 0 <= window.end - end < interval or self._clock() - answered >= 2 * interval
 
     def answer(self, window: Window) -> Prediction:

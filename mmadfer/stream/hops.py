@@ -23,15 +23,18 @@ def check_hop(hop: float) -> None:
         raise ValueError(f"hop must be above 0 seconds, got {hop}; give a finite number of seconds")
 
 
-def file_windows(file: MediaFile, spec: InputSpec, hop: float) -> Iterator[Window]:
-    """Yield the window that ends at each multiple of ``hop`` (s), and the one at the file's end, as if it were live."""
+def file_windows(file: MediaFile, spec: InputSpec, hop: float, voice_activity: bool = True) -> Iterator[Window]:
+    """Yield the window that ends at each multiple of ``hop`` (s), and the one at the file's end, as if it were live.
+
+    Args: voice_activity: as of `AVWindow`.
+    """
     frame = 1 / (file.fps or USUAL_FPS)
 
     def end(seen: float) -> float:
         # A header may say nothing (raw H.264), or more than there is (a file cut short).
         return file.duration if abs(file.duration - seen) < _HEADER_SLACK * frame else seen
 
-    return windows(file.packets(), spec, hop, end)
+    return windows(file.packets(), spec, hop, end, voice_activity)
 
 
 def windows(
@@ -39,13 +42,15 @@ def windows(
     spec: InputSpec,
     hop: float,
     end: Callable[[float], float] = float,
+    voice_activity: bool = True,
 ) -> Iterator[Window]:
     """Yield the window that ends at each multiple of ``hop`` (s), and the one at the end.
 
-    Args: packets: by their times; end: called with the time of the last of them, s, returns where the end is.
+    Args: packets: by their times; end: called with the time of the last of them, s, returns where the end is;
+    voice_activity: as of `AVWindow`.
     Raises ValueError for what is neither a frame nor sound, or malformed.
     """
-    with contextlib.closing(AVWindow(spec)) as stream:
+    with contextlib.closing(AVWindow(spec, voice_activity=voice_activity)) as stream:
         hops, seen = 1, 0.0
         for packet in packets:
             if not isinstance(packet, (VideoFrame, AudioChunk)):

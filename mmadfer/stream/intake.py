@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mmadfer.faces.choice import ChoosingTracker, FaceNews
 from mmadfer.stream.rate import RateMeter
+from mmadfer.types import Box
 
 if TYPE_CHECKING:
     from mmadfer.stream.window import AVWindow
@@ -61,12 +63,34 @@ class Sound:
 
 
 @dataclass(frozen=True)
+class FacesSeen:
+    """Who is in view of a live stream, and who of them is read."""
+
+    number: int | None = None
+    """Number of the face that is read, lost or not; None before there is one."""
+    others: tuple[tuple[int, tuple[float, float, float, float, float]], ...] = ()
+    """Number and box of the other faces, as of `SeenFrame`."""
+    offers: bool = False
+    """Whether the face that is read has been lost for long, and one of the others may be chosen."""
+    news: FaceNews | None = None
+    """What has just happened to the choice."""
+    wished: int | None = None
+    """The number that was chosen before this frame; None where nobody chose."""
+
+    @property
+    def restarts(self) -> bool:
+        """Whether this is the first frame of another person."""
+        return self.news in (FaceNews.CHOSEN, FaceNews.TAKEN)
+
+
+@dataclass(frozen=True)
 class SeenFrame:
     """A frame after intake. ``box`` is (x, y, width, height) as shares of the frame's size, and the tilt in degrees."""
 
     frame: Frame
     rgb: npt.NDArray[np.uint8]
     box: tuple[float, float, float, float, float] | None
+    faces: FacesSeen = field(default_factory=FacesSeen)
 
 
 class IntakeListener(Protocol):
@@ -103,6 +127,8 @@ class Intake:
         self._announced = False
         self._again = False
         self._stopped = False
+        self.tap: Callable[[Frame | Sound], object] | None = None
+        """Called with each frame and block as it is offered, on the source's thread: it must neither wait nor raise."""
         self.window: AVWindow | None = None
         self.frames = 0
         self.frames_replaced = 0
@@ -125,6 +151,13 @@ class Intake:
             self.frames_replaced += self._frame is not None
             self._frame = frame
             self._condition.notify()
+        if self.tap is not None:
+            self.tap(frame)
+
+    def choose_face(self, number: int) -> None:
+        """Read the face of this number from the next frame on, if it is in view then."""
+        if self.window is not None:
+            self.window.choose_face(number)
 
     def announce_sound(self) -> None:
         """Let the next block count anew: the source has opened a microphone, perhaps another one."""
@@ -145,6 +178,8 @@ class Intake:
                 raise StreamError(f"sound came {MAX_WAITING_SECONDS:.0f} s ahead of real time")
             self._sounds.append(sound)
             self._condition.notify()
+        if self.tap is not None:
+            self.tap(sound)
 
     def reset(self) -> None:
         """Forget what came in: what comes from now on begins a stream anew, on whatever clock."""
@@ -225,8 +260,18 @@ class Intake:
         self.frames += 1
         self.frame_rate.tick()
         height, width = rgb.shape[:2]
-        box = None
-        if face is not None:
-            b = face.box
-            box = (b.x / width, b.y / height, b.width / width, b.height / height, b.angle)
-        self._listener.on_frame(SeenFrame(frame, rgb, box))
+        box = None if face is None else _shares(face.box, width, height)
+        self._listener.on_frame(SeenFrame(frame, rgb, box, _faces_seen(window, width, height)))
+
+
+def _shares(box: Box, width: int, height: int) -> tuple[float, float, float, float, float]:
+    return box.x / width, box.y / height, box.width / width, box.height / height, box.angle
+
+
+def _faces_seen(window: AVWindow, width: int, height: int) -> FacesSeen:
+    tracker = window.tracker
+    if not isinstance(tracker, ChoosingTracker):
+        return FacesSeen()
+    others = [face for face in tracker.in_view if face.number != tracker.number]
+    boxes = tuple((face.number or 0, _shares(face.box, width, height)) for face in others)
+    return FacesSeen(tracker.number, boxes, tracker.offers, tracker.news, tracker.wished)

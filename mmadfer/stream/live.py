@@ -14,7 +14,7 @@ import numpy as np
 from mmadfer.preprocess import check_rgb
 from mmadfer.stream.intake import Frame, Intake, SeenFrame, Sound, StreamError
 from mmadfer.stream.session import CLOSED, EmotionStream
-from mmadfer.stream.shared import Drift
+from mmadfer.stream.shared import Drift, Halves
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import Worker
 from mmadfer.types import Prediction
@@ -48,6 +48,9 @@ class StreamListener:
     def on_pace(self, exact: bool, seconds: float) -> None:
         """Learn that from now on answers are exact, or steps again; an exact one takes ``seconds``."""
 
+    def on_halves(self, halves: Halves) -> None:
+        """Take what face and voice say by themselves, about once a second where the model has time for it."""
+
     def on_error(self, error: Exception) -> None:
         """Learn that the stream has ended: ValueError for what came in, else what is missing or has failed."""
 
@@ -77,6 +80,7 @@ class LiveStream(EmotionStream):
         super().__init__()
         self.number = next(_numbers)
         self.exact = exact
+        self.least_interval = 0.0
         self.worker = worker
         self._make_window = make_window
         self._listener = listener or StreamListener()
@@ -130,6 +134,13 @@ class LiveStream(EmotionStream):
         """Have ``call`` made once at the end, such as to let a source go."""
         self._on_close = call
 
+    def choose_face(self, number: int) -> None:
+        """See `EmotionStream.choose_face`."""
+        self._check_open()
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"a face is chosen by its number, 1 or more, got {number!r}")
+        self.intake.choose_face(number)
+
     def set_source_state(self, **state: str) -> None:
         """Note how the camera and the microphone are: words for what is missing, "" where all is well."""
         if state != {name: self._source_state.get(name) for name in state}:
@@ -157,6 +168,8 @@ class LiveStream(EmotionStream):
 
     def on_frame(self, seen: SeenFrame) -> None:
         """Pass on a frame that is in the window."""
+        if seen.faces.restarts and self.worker is not None:
+            self.worker.forget(self)  # what is kept of the frames before shows somebody else
         self._listener.on_frame(seen)
 
     def on_sound(self, sound: Sound) -> None:
@@ -185,6 +198,10 @@ class LiveStream(EmotionStream):
     def on_pace(self, exact: bool, seconds: float) -> None:
         """Pass on in which way answers are given from now on."""
         self._listener.on_pace(exact, seconds)
+
+    def on_halves(self, halves: Halves) -> None:
+        """Pass on what face and voice say by themselves."""
+        self._listener.on_halves(halves)
 
     def on_error(self, error: Exception) -> None:
         """End the stream, for what came in or because the intake has failed."""

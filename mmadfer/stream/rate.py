@@ -6,6 +6,9 @@ import threading
 import time
 from collections import deque
 
+_LEAST = 0.5
+"""Time that the events must cover before a rate is told, s: the first two may come together, having waited."""
+
 
 class RateMeter:
     """Counts events over a sliding span; thread-safe."""
@@ -22,12 +25,12 @@ class RateMeter:
             self._times.append(time.monotonic())
 
     def rate(self) -> float:
-        """Return the events per second; 0 where fewer than two came."""
+        """Return the events per second; 0 where fewer than two came, or all within half a second."""
         with self._lock:
             now = time.monotonic()
             while self._times and self._times[0] < now - self._span:
                 self._times.popleft()
-            if len(self._times) < 2:
+            if len(self._times) < 2 or self._times[-1] - self._times[0] < _LEAST:
                 return 0.0
             # The time since the newest event counts as soon as it is longer than usual, so that a stop is seen.
             mean = (self._times[-1] - self._times[0]) / (len(self._times) - 1)

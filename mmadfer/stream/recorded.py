@@ -31,10 +31,12 @@ class RecordedStream(EmotionStream):
         exact: bool = True,
         on_result: Callable[[Prediction], object] | None = None,
         progress: Callable[[float, float], None] | None = None,
+        voice_activity: bool = True,
     ) -> None:
         """Args: sources: one after the other, each a stream of its own from 0 s. hop: s. exact: no steps.
 
-        progress: called with (seconds done, seconds in all) of the source at hand. Raises ValueError for a wrong hop.
+        progress: called with (seconds done, seconds in all) of the source at hand. voice_activity: as of `AVWindow`.
+        Raises ValueError for a wrong hop.
         """
         super().__init__()
         self._recognizer = recognizer
@@ -43,6 +45,7 @@ class RecordedStream(EmotionStream):
         self._exact = exact
         self._on_result = on_result
         self._progress = progress
+        self._voice_activity = voice_activity
         self._length = 0.0
         self.current = ""
         """The source at hand: a file as people write it, "" for frames and sound."""
@@ -105,6 +108,6 @@ class RecordedStream(EmotionStream):
             source = open_media(source)
         if isinstance(source, MediaFile):
             self.current, self._length = shown(source.path), source.duration
-            return file_windows(source, self._recognizer.spec, self._hop)
+            return file_windows(source, self._recognizer.spec, self._hop, self._voice_activity)
         self.current, self._length = "", 0.0
-        return windows(source, self._recognizer.spec, self._hop)
+        return windows(source, self._recognizer.spec, self._hop, voice_activity=self._voice_activity)

@@ -50,6 +50,16 @@ class EmotionStream(ABC):
         An answer that is being computed may still come.
         """
 
+    def choose_face(self, number: int) -> None:
+        """Read another of the faces in view of a live stream, from the next frame on; its window begins anew.
+
+        Args: number: as of `Prediction.face_number`. Where no such face is in view, nothing changes.
+        Raises ValueError for what is no number of a face, where the stream is closed, and for what is recorded.
+        """
+        raise ValueError(
+            "only a live stream lets a face be chosen; of what is recorded the one that is followed is read"
+        )
+
     def latest(self) -> Prediction | None:
         """Return the newest answer; None before the first one."""
         return self._results.latest

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.config import InputSpec
 from mmadfer.stream.step import StreamingStep
 from mmadfer.stream.window import Window
-from mmadfer.types import Prediction
+from mmadfer.types import Prediction, WeightsInfo
 
 
 class Recognizer(Protocol):
@@ -18,6 +18,8 @@ class Recognizer(Protocol):
     info: WeightsInfo
     exact_seconds: float
     """Time of an exact answer here, s; infinite where it was not measured."""
+    weights_sha256: str
+    """Of weights and settings; empty where they have no origin."""
 
     @property
     def device(self) -> str:
@@ -50,6 +52,8 @@ class Watched(Protocol):
     """Its own among all of the process."""
     exact: bool
     """Whether each of its windows is computed whole, however long that takes."""
+    least_interval: float
+    """Time between two answers that its viewer has asked for, s; 0: as they come."""
 
     def window(self) -> Window | None:
         """Return the newest window; None before anything has come, and after the end."""
@@ -71,6 +75,10 @@ class Watched(Protocol):
         """Learn that from now on answers are exact, or steps again; an exact one takes ``seconds``."""
         ...
 
+    def on_halves(self, halves: Halves) -> None:
+        """Take what face and voice say by themselves."""
+        ...
+
     def on_lost(self, error: Exception) -> None:
         """Learn that the model has failed for good."""
         ...
@@ -85,3 +93,16 @@ class Drift:
     """Largest difference of a probability in the newest check."""
     largest: float
     """The same over all checks of the stream."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The answers to one window from its face alone and from its voice alone."""
+
+    face: Prediction
+    voice: Prediction
+
+    @property
+    def disagree(self) -> bool:
+        """Whether the two name different classes, and neither is unsure."""
+        return self.face.label != self.voice.label and not (self.face.unsure or self.voice.unsure)

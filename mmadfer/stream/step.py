@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 import torch
 
 from mmadfer.backends import Backend
-from mmadfer.config import WeightsInfo
 from mmadfer.preprocess import sound_input
 from mmadfer.stream.kept import KeptFrame, KeptSound, coarse, context_change, match, renewed, sound_change
 from mmadfer.stream.step_error import Response, allowed_shift, shift
 from mmadfer.stream.window import Window
-from mmadfer.types import State
+from mmadfer.types import Basis, State, WeightsInfo
 
 __all__ = ["StreamingStep", "match"]
 
@@ -76,7 +75,8 @@ class StreamingStep:
     one in a steady stream, more where hops were missed. Two things are left out: a kept frame may be the neighbour of
     the one that the window names, and it saw the sound of its own time. The sound itself is encoded anew, except where
     the machine is behind: then frames are encoded with the last sound, up to 8 hops old, and so it catches up. Where
-    the stream breaks off (a seek, a pause, a lost face) nothing fits, and the pass is the exact one.
+    the stream breaks off (a seek, a pause, a lost face), and where sound begins or ends to be heard (`Window.heard`),
+    nothing fits, and the pass is the exact one.
 
     What is left out is bounded. Whatever is encoded twice, as all is while the window fills, shows how far the answer
     moves for frames and sound that have changed by so much; from that follows what each answer may be off by. Where
@@ -88,6 +88,7 @@ class StreamingStep:
         """Args: backend: runs the model; other streams may share it. info: how its logits become probabilities."""
         self._backend = backend
         self._info = info or WeightsInfo()
+        self._basis: Basis | None = None
         self._by_frames = Response(_FRAME_NOISE)
         self._by_context = Response(_CONTEXT_NOISE, _CONTEXT_ASSUMED)
         self._by_sound = Response(_SOUND_NOISE)
@@ -104,10 +105,18 @@ class StreamingStep:
         self._last: torch.Tensor | None = None
         self._context_shift = 0.0
 
-    def logits(self, window: Window) -> torch.Tensor:
-        """Return the logits ``(1, C)`` for ``window``. Raises ValueError as `Backend.frames` and `sound_input` do."""
+    def logits(self, window: Window, spectrogram: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the logits ``(1, C)`` for ``window``. Raises ValueError as `Backend.frames` and `sound_input` do.
+
+        Args: spectrogram: what `sound_input` makes of the window's sound, where somebody has asked already.
+        """
         spec = self._backend.spec
-        spectrogram = sound_input(window.waveform, window.sample_rate, spec)
+        self._basis = Basis.of(window.states)
+        heard = window.heard(spec)
+        if self._sounds and self._sounds[-1].absent != (heard is None):
+            self.reset()  # what is kept saw another kind of sound: how far that moves an answer was never seen
+        if spectrogram is None:
+            spectrogram = sound_input(heard, window.sample_rate, spec)
         near = self._near(window)
         plan = self._plan(window, near, coarse(spectrogram))
         found = self._run(window, spectrogram, plan)
@@ -123,6 +132,9 @@ class StreamingStep:
             self.reset()  # what is kept may be at fault, and would spoil all that comes
         return found.logits
 
+    def _allowed(self, logits: torch.Tensor | None) -> float:
+        return allowed_shift(logits, self._info, self._basis)
+
     def _near(self, window: Window) -> dict[int, KeptFrame]:
         """Return slot -> kept frame, for the slots of ``window`` near which one lies."""
         if not self._backend.config.keeps_frames:
@@ -137,7 +149,7 @@ class StreamingStep:
         whole = len(set(window.frame_times)) == count  # a short window repeats its last frame
         if not whole or not near or BREAKS.intersection(window.states):
             return _EXACT
-        budget = _MARGIN * allowed_shift(self._last, self._info)
+        budget = _MARGIN * self._allowed(self._last)
         sound = self._still_heard(window, heard, budget / 2) if count - len(near) > 1 else None
         by_sound = self._by_sound.expect(sound_change(sound.coarse, heard)) if sound else 0.0
         # The newest frame is always encoded: the graph takes one at least.
@@ -168,7 +180,7 @@ class StreamingStep:
             return None
         sound = self._sounds[-1]
         age = (window.end - sound.end) / self._backend.spec.hop_seconds
-        usable = 0 <= age <= _SOUND_REACH and sound.absent == (window.waveform is None)
+        usable = 0 <= age <= _SOUND_REACH
         return sound if usable and self._by_sound.expect(sound_change(sound.coarse, heard)) <= budget else None
 
     def _run(self, window: Window, spectrogram: torch.Tensor, plan: _Plan) -> _Pass:
@@ -197,7 +209,7 @@ class StreamingStep:
         else:
             kept_sum = torch.zeros(config.depth, config.context_width)
         encoded = self._backend.encode(frames, spectrogram, kept_sum)
-        absent = window.waveform is None
+        absent = window.heard(self._backend.spec) is None
         sound = KeptSound(window.end, absent, encoded.audio_cls, encoded.audio_means, coarse(spectrogram))
         return encoded.cls, encoded.means, sound
 
@@ -210,7 +222,7 @@ class StreamingStep:
             return True
         count = self._backend.spec.num_frames
         by_context = self._by_context.expect(context_change(list(plan.frames.values()), found.sound, count))
-        return plan.expected + by_context > allowed_shift(found.logits, self._info)
+        return plan.expected + by_context > self._allowed(found.logits)
 
     def _learn(self, found: _Pass, near: Mapping[int, KeptFrame], exact: bool) -> None:
         """Compare what was encoded twice: how far would the answer be off with what was kept before?"""
@@ -239,7 +251,7 @@ class StreamingStep:
             return
         for old in self._sounds:  # the oldest first
             age = (found.sound.end - old.end) / self._backend.spec.hop_seconds
-            if _SOUND_COMPARED <= age <= _SOUND_REACH and old.absent == found.sound.absent:
+            if _SOUND_COMPARED <= age <= _SOUND_REACH:
                 moved = shift(self._head(found.frames, old), found.logits, self._info)
                 self._by_sound.observe(sound_change(old.coarse, found.sound.coarse), moved)
                 return

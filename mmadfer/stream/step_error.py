@@ -8,8 +8,8 @@ from collections import deque
 import numpy as np
 import torch
 
-from mmadfer.config import WeightsInfo
 from mmadfer.postprocess import softmax
+from mmadfer.types import Basis, WeightsInfo
 
 LIMIT = 0.02
 """Largest difference of a probability from the exact pass that an answer by the step may be expected to have."""
@@ -55,22 +55,31 @@ class Response:
 
 
 def shift(one: torch.Tensor, other: torch.Tensor, info: WeightsInfo) -> float:
-    """Return how far two answers ``(1, C)`` lie apart: the range over the classes of what their logits differ by."""
+    """Return how far two answers ``(1, C)`` lie apart: the range over the classes of what their logits differ by.
+
+    In units of the general temperature, whatever the answers rest on: so shifts of different windows can be compared.
+    """
     moved = (one - other)[0] / info.temperature
     return (moved.max() - moved.min()).item()
 
 
-def allowed_shift(logits: torch.Tensor | None, info: WeightsInfo, limit: float = LIMIT) -> float:
-    """Return the largest shift of ``logits`` ``(1, C)`` that moves no probability by more than ``limit``.
+def allowed_shift(
+    logits: torch.Tensor | None, info: WeightsInfo, basis: Basis | None = None, limit: float = LIMIT
+) -> float:
+    """Return the largest `shift` of ``logits`` ``(1, C)`` that moves no probability by more than ``limit``.
+
+    Args: basis: what the answer rests on; None: the general temperature and bias.
 
     A shift changes each class's odds by at most its exponential, so it moves an answer that is sure of itself less.
     Without logits it is that of the least sure answer. Raises ValueError as `softmax` does.
     """
+    temperature = info.temperature_for(basis)
     values = np.array([0.5])
     if logits is not None:
-        values = softmax(logits[0].numpy(), info.temperature, info.logit_bias)
+        values = softmax(logits[0].numpy(), temperature, info.bias_for(basis))
     edges = [(value, value + sign * limit) for value in values.tolist() for sign in (1, -1)]
-    return min((abs(_log_odds(a) - _log_odds(b)) for a, b in edges if 0 < a < 1 and 0 < b < 1), default=math.inf)
+    most = min((abs(_log_odds(a) - _log_odds(b)) for a, b in edges if 0 < a < 1 and 0 < b < 1), default=math.inf)
+    return most * temperature / info.temperature
 
 
 def _log_odds(probability: float) -> float:

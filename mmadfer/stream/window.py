@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmadfer.config import InputSpec
+from mmadfer.faces.choice import ChoosingTracker
+from mmadfer.faces.identities import Identities
 from mmadfer.faces.tracker import FaceTracker, TrackedFace, crop
 from mmadfer.media.media_file import AudioChunk, VideoFrame
 from mmadfer.preprocess import check_rgb, frame_indices
 from mmadfer.sound.audio_buffer import AudioBuffer
 from mmadfer.sound.loudness import channel_of, is_silent, levels
+from mmadfer.sound.voice_activity import VoiceActivity, is_voice
 from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
 from mmadfer.types import Box, State
 
@@ -51,6 +54,21 @@ class Window:
     """Time since a face was last seen, s; 0 while one is."""
     version: int
     """Grows with whatever is pushed: two windows of one version are equal."""
+    speech: float | None = None
+    """How much of the sound is speech, 0 to 1; None where there is no sound, or nobody looked."""
+    face_number: int | None = None
+    """Number of the face that is read, from 1 in the order of coming; None where the newest frame shows none."""
+    face_count: int | None = None
+    """Faces in the newest frame; None where no frame has come for a while."""
+
+    def heard(self, spec: InputSpec) -> np.ndarray | None:
+        """Return the sound that a model with this ``spec`` is to hear.
+
+        It is none, if the model bears that, where nobody speaks, and where there is a face and an unfamiliar voice.
+        """
+        nobody = State.NO_VOICE in self.states
+        stranger = State.UNFAMILIAR_VOICE in self.states and State.NO_FACE not in self.states
+        return None if (nobody or stranger) and "audio" in spec.handles_missing else self.waveform
 
 
 class AVWindow:
@@ -62,13 +80,27 @@ class AVWindow:
     frames for 1 s it ends at the newest sound.
     """
 
-    def __init__(self, spec: InputSpec, tracker: FaceTracker | None = None) -> None:
-        """Args: spec: window length and crops. tracker: made with the first frame where None; closed by `close`."""
+    def __init__(
+        self,
+        spec: InputSpec,
+        tracker: FaceTracker | None = None,
+        voice_activity: bool = True,
+        keeps_person: bool = False,
+    ) -> None:
+        """Args: spec: window length and crops. tracker: made with the first frame where None; closed by `close`.
+
+        voice_activity: look for a voice in the sound; without it windows do not say whether there is one.
+        keeps_person: of several faces go on with the one that was read, as `ChoosingTracker` does; without it another
+        one is read where that is not found for a second.
+        """
         self.spec = spec
         self._tracker = tracker
+        self._keeps_person = keeps_person
+        kept = spec.window_seconds + _HISTORY
         # A window after a hole as long as itself holds little, and has to fill again.
-        self._frames = FrameBuffer(spec.window_seconds + _HISTORY, longest_hole=spec.window_seconds)
-        self._sound = AudioBuffer(spec.window_seconds + _HISTORY, longest_hole=spec.window_seconds)
+        self._frames = FrameBuffer(kept, longest_hole=spec.window_seconds)
+        self._voice = VoiceActivity(kept) if voice_activity else None
+        self._sound = AudioBuffer(kept, longest_hole=spec.window_seconds, listener=self._voice)
         self._intake = threading.Lock()  # held while a face is looked for; never taken inside the other
         self._lock = threading.Lock()  # held for moments only
         self._closed = False
@@ -107,13 +139,26 @@ class AVWindow:
             if not accepted:
                 return None
             if self._tracker is None:
-                self._tracker = FaceTracker(self.spec)
+                self._tracker = ChoosingTracker(self.spec) if self._keeps_person else _numbering(self.spec)
+            before = self._tracker.restarts
             face = self._tracker.update(rgb, time)
             picture = None if face is None else crop(rgb, face.box, self.spec.image_size)
             with self._lock:
-                self._frames.push(CropFrame(time, picture, None if face is None else face.box))
+                if self._tracker.restarts != before:  # no window holds pictures of two persons
+                    self._frames.reset()
+                self._frames.push(_kept(time, picture, face, len(self._tracker.in_view)))
                 self._version += 1
             return face
+
+    def choose_face(self, number: int) -> None:
+        """Read the face of this number from the next frame on, if it is in view then."""
+        if isinstance(self._tracker, ChoosingTracker):
+            self._tracker.choose(number)
+
+    @property
+    def tracker(self) -> FaceTracker | None:
+        """What follows the faces; None before the first frame."""
+        return self._tracker
 
     def push_audio(
         self,
@@ -148,16 +193,20 @@ class AVWindow:
             seconds = self.spec.window_seconds
             frames = self._frames.until(end, seconds)
             waveform, gap = self._sound.span(end, seconds)
+            speech = None
+            if self._voice is not None and waveform is not None:
+                speech = self._voice.share(*self._sound.numbers(end, seconds))
             starts = [s for s in (self._frames.start_time, self._sound.start_time) if s is not None]
             face_time, sound_end = self._frames.face_time, self._sound.end_time
             sample_rate, version = self._sound.sample_rate, self._version
         with_face = [frame for frame in frames if frame.crop is not None]
         lost = end - max((f.time for f in with_face), default=_earlier(face_time, end, starts))
-        face = frames[-1].box if frames and end - frames[-1].time <= _VIDEO_STALL else None
+        newest = frames[-1] if frames and end - frames[-1].time <= _VIDEO_STALL else None
+        face = None if newest is None else newest.box
         states = [State.WINDOW_FILLING] if not starts or end - seconds < max(starts) - _FULL_SLACK else []
         states += _face_states(bool(with_face), face)
         late = sound_end is not None and end - sound_end > _SOUND_WAIT
-        states += _sound_states(waveform, sample_rate, gap or late)
+        states += _sound_states(waveform, sample_rate, gap or late, speech)
         picked = [with_face[i] for i in frame_indices(len(with_face), self.spec.num_frames)] if with_face else []
         return Window(
             end=end,
@@ -170,6 +219,9 @@ class AVWindow:
             states=tuple(states),
             face_lost_s=0.0 if face is not None else max(0.0, lost),
             version=version,
+            speech=speech,
+            face_number=None if newest is None or newest.known is None else newest.known.number,
+            face_count=None if newest is None else max(newest.count, int(face is not None)),
         )
 
     def reset(self) -> None:
@@ -204,6 +256,16 @@ class AVWindow:
         return next((f.time for f in reversed(self._frames.until(heard)) if seen - f.time <= _SOUND_WAIT), seen)
 
 
+def _numbering(spec: InputSpec) -> FaceTracker:
+    return FaceTracker(spec, identities=Identities())
+
+
+def _kept(time: float, picture: np.ndarray | None, face: TrackedFace | None, count: int) -> CropFrame:
+    if face is None:
+        return CropFrame(time, None, None, count=count)
+    return CropFrame(time, picture, face.box, face.held, face.known, count)
+
+
 def _earlier(face_time: float | None, end: float, starts: list[float]) -> float:
     """Return since when no face has been seen where the window holds none, s."""
     if face_time is not None and face_time <= end:
@@ -217,9 +279,11 @@ def _face_states(any_face: bool, newest: Box | None) -> list[State]:
     return [State.FACE_LOST] if newest is None else []
 
 
-def _sound_states(waveform: np.ndarray | None, sample_rate: int, gap: bool) -> list[State]:
+def _sound_states(waveform: np.ndarray | None, sample_rate: int, gap: bool, speech: float | None) -> list[State]:
     if waveform is None:
         return [State.NO_SOUND]
     found = levels(waveform, sample_rate)
     states = [State.SILENCE] if is_silent(found) else [State.OTHER_CHANNEL] if channel_of(found) else []
+    if states != [State.SILENCE] and speech is not None and not is_voice(speech, waveform.shape[1] / sample_rate):
+        states.insert(0, State.NO_VOICE)
     return [*states, State.SOUND_GAP] if gap else states

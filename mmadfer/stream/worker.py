@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import threading
 import time
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from mmadfer.stream.answers import Answers
+from mmadfer.stream.errands import Errands
+from mmadfer.stream.halves import HalvesTeller, tells_halves
 from mmadfer.stream.pace import Pace
 from mmadfer.stream.shared import Recognizer, Watched
 
@@ -47,8 +50,12 @@ class Worker:
         self._condition = threading.Condition()
         self._streams: list[Watched] = []
         self._answers: dict[int, Answers] = {}
+        self._halves: dict[int, HalvesTeller] = {}
         self._stopped = False
         self._loading = True
+        self.errands = Errands(self._condition)
+        """What is done in the pauses of the live streams."""
+        self._answered = -math.inf  # when the last live answer was begun, s
         self._made: Recognizer | None = None
         self._torch_threads = torch.get_num_threads()
         self.loaded = threading.Event()
@@ -90,6 +97,7 @@ class Worker:
             if stream in self._streams:
                 self._streams.remove(stream)
             self._answers.pop(stream.number, None)
+            self._halves.pop(stream.number, None)
 
     def stop(self, timeout: float = 10.0) -> None:
         """End the thread and free the model; waits for a running answer, at most ``timeout`` s.
@@ -99,6 +107,7 @@ class Worker:
         with self._condition:
             self._stopped = True
             self._condition.notify_all()
+        self.errands.close(RuntimeError("The server ends."))
         if self._thread.is_alive():
             self._thread.join(timeout if self.loaded.is_set() else min(timeout, LEAVE_LOADING))
 
@@ -151,23 +160,31 @@ class Worker:
         with self._condition:
             self.error, self.recognizer = error, None
             streams = list(self._streams)
+        self.errands.close(error)
         for stream in streams:
             stream.on_lost(error)
 
     def _serve_next(self, recognizer: Recognizer, pace: Pace) -> None:
         with self._condition:
-            self._condition.wait_for(lambda: self._stopped or self._streams)
+            self._condition.wait_for(lambda: self._stopped or self._streams or self.errands)
             waiting = list(self._streams)
+        if self.errands.is_overdue():
+            self.errands.run_next(recognizer)
+            return
         for stream in waiting:
             answers = self._answers_of(recognizer, stream)
             answers.exact = pace.exact or stream.exact
+            answers.least_interval = stream.least_interval
             window = stream.window()
             if window is not None and answers.is_due(window) and not self._stopped:
                 self._rotate(stream)
                 if self._answer(answers, stream, window):
                     self._keep_pace(pace, answers)
                 return
-        if not self._check_drift(waiting, pace):
+        busy = self._check_drift(waiting, pace) or self._tell_halves(recognizer, waiting, pace)
+        since = time.monotonic() - self._answered
+        room = not waiting or self.errands.fits(since, recognizer.spec.hop_seconds)
+        if not busy and not (room and self.errands.run_next(recognizer)):
             time.sleep(IDLE_WAIT)
 
     def _answers_of(self, recognizer: Recognizer, stream: Watched) -> Answers:
@@ -185,6 +202,7 @@ class Worker:
 
     def _answer(self, answers: Answers, stream: Watched, window: Window) -> bool:
         """Answer ``window``, or say that it has no answer; return which."""
+        self._answered = time.monotonic()
         try:
             stream.publish(answers.answer(window))
         except (ValueError, RuntimeError) as error:
@@ -213,6 +231,31 @@ class Worker:
                 return True
         return False
 
+    def _tell_halves(self, recognizer: Recognizer, streams: list[Watched], pace: Pace) -> bool:
+        """Use the pause for what one stream's face or voice says alone; return whether there was a pass.
+
+        Only where exact answers are quick: an answer that becomes due meanwhile is late by a part of a hop at most.
+        """
+        if not (pace.exact and tells_halves(recognizer)):
+            return False
+        for stream in streams:
+            window = stream.window()
+            with self._condition:
+                if window is None or stream not in self._streams:
+                    continue
+                teller = self._halves.setdefault(stream.number, HalvesTeller(recognizer))
+            if not teller.is_due(window):
+                continue
+            try:
+                halves = teller.compute(window)
+            except (ValueError, RuntimeError):  # as in `_answer`; it comes again
+                log.exception("no halves for stream %d", stream.number)
+                return True
+            if halves is not None:
+                stream.on_halves(halves)
+            return True
+        return False
+
     def _keep_pace(self, pace: Pace, answers: Answers) -> None:
         """Take in how long the newest pass took, and say so where answers are given in another way from now on."""
         with self._condition:
@@ -226,7 +269,7 @@ class Worker:
                 stream.on_pace(pace.exact, answers.seconds)
 
 
-def lower_priority() -> None:
+def lower_priority(by: int = CPU_NICENESS) -> None:
     """Let the calling thread, and those it starts from now on, give way to the rest of the machine.
 
     A model on the CPU keeps every core busy for seconds. Capture, decoding and the page need few milliseconds, but need
@@ -237,4 +280,4 @@ def lower_priority() -> None:
         thread = threading.get_native_id()
         with contextlib.suppress(OSError):
             usual = os.getpriority(os.PRIO_PROCESS, thread)  # the app itself may have been started to give way
-            os.setpriority(os.PRIO_PROCESS, thread, usual + CPU_NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, usual + by)

@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmadfer.config import IMAGE_SIZES, WeightsInfo
+from mmadfer.config import IMAGE_SIZES
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import starter
 
 STARTER, UNTRAINED = "starter", "untrained"

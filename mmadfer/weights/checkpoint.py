@@ -11,7 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
+from mmadfer.sound import familiarity
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import official
 from mmadfer.weights.header import Header, damaged
 from mmadfer.weights.official import Tensors
@@ -121,8 +123,14 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
 def _build(path: Path, tensors: Tensors, spec: InputSpec, config: ModelConfig, info: WeightsInfo) -> MMADFER:
     from mmadfer.models.mma_dfer import MMADFER  # here, for it brings timm, which takes seconds to import
 
-    if len(info.logit_bias) not in (0, len(spec.labels)):
-        raise ValueError(f"{path} has {len(info.logit_bias)} logit biases for {len(spec.labels)} classes")
+    for biases in (info.logit_bias, *info.logit_biases.values()):
+        if len(biases) not in (0, len(spec.labels)):
+            raise ValueError(f"{path} has {len(biases)} logit biases for {len(spec.labels)} classes")
+    if len(info.familiar_voice) not in (0, familiarity.count(spec.mel)):
+        raise ValueError(
+            f"{path} has {len(info.familiar_voice)} coefficients of familiar voices; {spec.mel.bins} mel bins want "
+            f"{familiarity.count(spec.mel)}"
+        )
     try:
         with torch.device("meta"):  # shapes only: the values come from the file
             model = MMADFER(spec, config, info)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
+from mmadfer.types import WeightsInfo
 
 FORMAT = "mmadfer-1"
 """Version of our file layout, in the metadata; a reader refuses one that it does not know."""

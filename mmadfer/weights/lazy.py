@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.models.fingerprint import fingerprint
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import catalogue, checkpoint, store
 from mmadfer.weights.origin import Known, Origin
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo, label_names
+from mmadfer.config import InputSpec, ModelConfig, label_names
+from mmadfer.types import WeightsInfo
 
 Tensors = dict[str, torch.Tensor]
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.files import checksums
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import catalogue
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mmadfer.backends.base import Backend, Encoded
-from mmadfer.backends.device import choose_device, device_name
+from mmadfer.backends.device import choose_device, device_name, instruction_limit, limited_to_fp32
 from mmadfer.backends.openvino import int8
 from mmadfer.backends.openvino.compiled import Compiled, Compiler, Source
 from mmadfer.backends.openvino.core import openvino_core, openvino_precision
@@ -94,6 +94,12 @@ class OpenVINOBackend(Backend):
     def _start(self) -> None:
         """Compile both graphs, or find them compiled, and let them prove themselves; what is wrong is compiled anew."""
         encoder, head = self._sources["encoder"], self._sources["head"]
+        if encoder.precision == "bf16" and limited_to_fp32():
+            # Its kernels go by the processor and oneDNN's by the limit: where they disagree it may end the process.
+            raise CannotCompute(
+                f"{self.description}: OpenVINO has no bf16 with oneDNN limited to {instruction_limit()}; "
+                "unset ONEDNN_MAX_CPU_ISA or choose fp32"
+            )
         for anew in (False, True):
             self._encoder, self._head = self._compiler.open(encoder, anew), self._compiler.open(head, anew)
             self._check_precision(encoder.precision)
@@ -120,10 +126,11 @@ class OpenVINOBackend(Backend):
 
     def _infer(self, name: str, compiled: Compiled, *inputs: torch.Tensor) -> list[torch.Tensor]:
         # A request belongs to one thread: the live model and the drift meter run at the same time.
-        request, _ = getattr(self._local, name, (None, None))
+        _, request = getattr(self._local, name, (None, None))
         if request is None:
             request = compiled.model.create_infer_request()
-            setattr(self._local, name, (request, compiled))  # it reads the weights for as long as it lives
+            # It reads the weights for as long as it lives: so it is the last item, which a tuple lets go of first.
+            setattr(self._local, name, (compiled, request))
         request.infer([np.ascontiguousarray(t.numpy()) for t in inputs], share_inputs=True)
         # Copies: the request's own memory is written again by its next call.
         outputs = range(len(compiled.model.outputs))

@@ -9,11 +9,12 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.files import checksums
 from mmadfer.files.checksums import sha256
 from mmadfer.graphs.probe import FILE as PROBE
 from mmadfer.graphs.probe import Reference
+from mmadfer.types import WeightsInfo
 
 FORMAT = "mmadfer-engine-3"
 """Version of the folder's layout; a reader refuses one that it does not know."""

@@ -1,4 +1,4 @@
-"""The starter data: labelled face crops in one file, and spoken sentences in files that RAVDESS's rule names.
+"""The starter data: labelled face crops in one file, and spoken sentences in files that their corpora's rules name.
 
 There is no real pair of a face and a voice in it. `train.starter` makes clips of a face and a voice of the same label.
 """
@@ -22,7 +22,9 @@ from mmadfer.media import media_file
 
 _log = logging.getLogger(__name__)
 
-FACES, VOICES = "faces.npz", "voices"
+FACES, VOICES, BERLIN_VOICES, CALM_VOICES = "faces.npz", "voices", "voices_emodb", "calm"
+RAVDESS, BERLIN, CALM = "RAVDESS", "Berlin", "calm"
+"""Corpora of voices. Calm speech is read by synthesisers, and neutral for nobody meant it otherwise."""
 RATE = 16_000
 """Of the voices, Hz."""
 _SHORTEST = 0.1
@@ -30,6 +32,10 @@ _SHORTEST = 0.1
 _ACTORS = {"train": range(1, 17), "validation": range(17, 19), "test": range(19, 21)}
 """Nobody's voice is in two parts."""
 _NAME = re.compile(r"0[123]-0[12]-(?P<emotion>\d\d)-\d\d-\d\d-\d\d-(?P<actor>\d\d)")
+_BERLIN_NAME = re.compile(r"(?P<actor>\d\d)[ab]\d\d(?P<emotion>[WLEAFTN])[a-z]?")
+_BERLIN_EMOTIONS = {"W": "anger", "E": "disgust", "A": "fear", "F": "happiness", "T": "sadness", "N": "neutral"}
+"""Boredom, L, is none of the classes."""
+_CALM_NAME = re.compile(r"(?P<voice>\w+)_\d+")
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,11 @@ class Voice:
     label: int
     """Index into `DFEW_LABELS`; calm counts as neutral."""
     actor: int
+    corpus: str = RAVDESS
 
     @property
     def sex(self) -> str:
-        """Sex, "male" or "female": RAVDESS gives men odd numbers."""
+        """Sex, "male" or "female", of RAVDESS's actors, where men have odd numbers."""
         return "male" if self.actor % 2 else "female"
 
 
@@ -127,6 +134,36 @@ def read_voices(root: Path, part: str) -> list[Voice]:
         if finding.kind == IN_TWO_PARTS:
             _log.warning("%s has one voice under the names of several actors: %s", root / VOICES, finding.detail)
     return voices
+
+
+def read_berlin(root: Path) -> list[Voice]:
+    """Return the sentences of the Berlin Database of Emotional Speech but those in boredom; none where it is not there.
+
+    Raises OSError or ValueError where one is broken.
+    """
+    voices = []
+    for path in sorted((root / BERLIN_VOICES).glob("*.flac")):
+        match = _BERLIN_NAME.fullmatch(path.stem)
+        if match is None:
+            raise ValueError(f"{path} is not named as the Berlin corpus names a sentence, such as 03a01Wa.flac")
+        if match["emotion"] in _BERLIN_EMOTIONS:
+            label = DFEW_LABELS.index(_BERLIN_EMOTIONS[match["emotion"]])
+            voices.append(Voice(path.stem, _sound(path), label, int(match["actor"]), BERLIN))
+    return voices
+
+
+def read_calm(root: Path, folder: str = CALM_VOICES) -> list[Voice]:
+    """Return the calm speech in ``folder`` of ``root``, each voice as an actor; none where it is not there.
+
+    Raises OSError or ValueError where one is broken.
+    """
+    paths = sorted((root / folder).glob("*.flac"))
+    names = [match["voice"] if (match := _CALM_NAME.fullmatch(path.stem)) else path.stem for path in paths]
+    actors = {name: number for number, name in enumerate(sorted(set(names)))}
+    neutral = DFEW_LABELS.index("neutral")
+    return [
+        Voice(path.stem, _sound(path), neutral, actors[name], CALM) for path, name in zip(paths, names, strict=True)
+    ]
 
 
 def _sound(path: Path) -> np.ndarray:

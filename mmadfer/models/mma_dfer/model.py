@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.models.mma_dfer.fusion.base import Fusion
 from mmadfer.models.mma_dfer.variants import make_adapter, make_encoder, make_fusion, make_temporal
+from mmadfer.types import WeightsInfo
 
 
 class MMADFER(nn.Module):

@@ -19,7 +19,6 @@ from mmadfer.models.parts.adapters import TemporalAdapter
 from mmadfer.models.parts.stem import ConvStem
 from mmadfer.models.parts.temporal import TemporalMean, TemporalTransformer
 
-_STEMS = {"patch": PatchEmbed, "conv": ConvStem}
 _NARROW: dict[str, Callable[[int, int], Fusion]] = {
     "bottleneck": FusionBottleneck,
     "multimodal": MultimodalTransformer,
@@ -39,7 +38,10 @@ def make_encoder(kind: str, spec: InputSpec, config: ModelConfig) -> Encoder | A
     for side in size:
         if side % patch_size:
             raise ValueError(f"input sides must be multiples of the {patch_size} px patch, got {size}")
-    return Encoder(_STEMS[config.stem](size, patch_size, channels, config.width), config)
+    if config.stem == "conv":
+        pairs = config.face_stem if kind == "face" else ()
+        return Encoder(ConvStem(size, patch_size, channels, config.width, pairs), config)
+    return Encoder(PatchEmbed(size, patch_size, channels, config.width), config)
 
 
 def make_fusion(config: ModelConfig) -> Fusion:
