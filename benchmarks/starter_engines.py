@@ -38,7 +38,7 @@ from mmadfer.stream.step import StreamingStep
 from mmadfer.stream.window import Window
 from mmadfer.weights import checkpoint, store
 from mmadfer.weights.catalogue import STARTER
-from train.starter.motion import MILD, clip_of
+from train.starter.motion import MILD, moving
 
 Answer = Callable[[Window], torch.Tensor]
 REFERENCE = "PyTorch fp32, exact"
@@ -124,7 +124,7 @@ def half(model: MMADFER) -> Answer:
         module.half()
 
     def answer(window: Window) -> torch.Tensor:
-        inputs = model_inputs(window.crops, window.waveform, window.sample_rate, model.spec)
+        inputs = model_inputs(window.crops, window.heard(model.spec), window.sample_rate, model.spec)
         with torch.inference_mode():
             cls, audio_cls = model.encode(*(tensor.half() for tensor in inputs))[:2]
             return model.head(cls.float(), audio_cls.float())
@@ -147,7 +147,7 @@ def streams(
 
 def _stream(spec: InputSpec, image: np.ndarray, voice: np.ndarray, rng: np.random.Generator) -> list[Window]:
     frames, hop = spec.num_frames, spec.hop_seconds
-    clip = np.repeat(clip_of(image, 2 * frames, MILD, rng)[..., None], 3, axis=-1)
+    clip = moving(torch.from_numpy(image[None]), 2 * frames, MILD, [rng])[0, ..., None].expand(-1, -1, -1, 3).numpy()
     sound = np.zeros((1, round(2 * spec.window_seconds * RATE)), np.float32)
     heard = voice[:, -sound.shape[1] :]
     sound[:, sound.shape[1] - heard.shape[1] :] = heard

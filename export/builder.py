@@ -77,19 +77,12 @@ def engine_key(graphs: graph.GraphFolder, product: str, capabilities: tuple[str,
     return EngineKey(product, version, chosen, graphs.fingerprint, graphs.precision)
 
 
-def build(
-    graphs: graph.GraphFolder,
-    key: EngineKey,
-    folder: Path,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
-) -> EngineFolder:
+def build(graphs: graph.GraphFolder, key: EngineKey, folder: Path, progress: Progress | None = None) -> EngineFolder:
     """Build both engines of ``graphs`` into ``folder``; what lies there stays until the new one is whole.
 
-    Args: progress: called at every step; stop: once set, the build ends at its next step.
-    Raises ValueError where the builder refuses or is stopped, OSError where ``folder`` cannot be written.
+    Args: progress: called at every step, on threads of the builder.
+    Raises ValueError where the builder refuses, OSError where ``folder`` cannot be written.
     """
-    stop = stop or threading.Event()
     trt = load_product(key.product)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
@@ -97,13 +90,11 @@ def build(
         target.path.mkdir()
         for part in PARTS:
             network = _Network(getattr(graphs, part), part, graphs.spec.num_frames)
-            built = _build_one(trt, network, key, _monitor(trt, part, progress, stop))
+            built = _build_one(trt, network, key, _monitor(trt, part, progress))
             try:
                 target.file(part).write_bytes(built)
             except OSError as error:  # a full disk names no file
                 raise OSError(error.errno, error.strerror, str(target.file(part))) from error
-        if stop.is_set():
-            raise ValueError("the build was stopped")
         shutil.copyfile(graphs.probe, target.probe)
         target.describe()
         put_folder(target.path, folder)
@@ -151,9 +142,9 @@ def _profile(builder: Any, network: Any, most_frames: int) -> Any:
     return profile
 
 
-def _monitor(trt: Any, part: str, progress: Progress | None, stop: threading.Event) -> Any:
+def _monitor(trt: Any, part: str, progress: Progress | None) -> Any:
     class Monitor(trt.IProgressMonitor):
-        """Passes steps on. Called on threads of the builder, whose build ends where `step_complete` returns False."""
+        """Passes steps on. Called on threads of the builder."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -168,7 +159,7 @@ def _monitor(trt: Any, part: str, progress: Progress | None, stop: threading.Eve
             with self._lock:
                 if progress:
                     progress(f"{part}: {phase}", step + 1, self._steps.get(phase, step + 1))
-            return not stop.is_set()
+            return True  # go on
 
         def phase_finish(self, phase: str) -> None:
             with self._lock:

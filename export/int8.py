@@ -113,7 +113,7 @@ def pick_windows(clips: Sequence[str], spec: InputSpec, count: int) -> list[Wind
     for clip in clips:
         file = media_file.open_media(clip)
         due = 1
-        for window in file_windows(file, spec, spec.hop_seconds):
+        for window in file_windows(file, spec, spec.hop_seconds, voice_activity=False):
             if window.crops and window.end >= due * file.duration / share:
                 windows.append(window)
                 due += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from mmadfer.weights import store
 from mmadfer.weights.lazy import LazyModel
 
 from . import builder
+from .apart import build_apart
 from .parity import compare
 from .timing import measure
 
@@ -65,7 +65,7 @@ def _export(arguments: argparse.Namespace) -> int:
     found = _current(folder, key)
     if found is None:
         _say(f"building with {PRODUCTS[product]} {key.version} for {', '.join(key.compute_capabilities)}")
-        found = build_interruptibly(graphs, key, folder)
+        found = _build(graphs, key, folder)
     else:
         _say("the engine is there already and fits")
     sizes = ", ".join(f"{part} {found.file(part).stat().st_size / 1e6:.0f} MB" for part in engine.PARTS)
@@ -123,22 +123,8 @@ def _current(folder: Path, key: EngineKey) -> EngineFolder | None:
     return found
 
 
-def build_interruptibly(graphs: GraphFolder, key: EngineKey, folder: Path) -> EngineFolder:
-    """Build with a progress bar; Ctrl-C ends it within a step and leaves what was in ``folder``.
-
-    The builder holds its thread for as long as it works, and Python hands Ctrl-C to the main thread only: so it works
-    on another one, and asks at every step whether to go on.
-    """
-    stop = threading.Event()
-    results: list[EngineFolder] = []
-    errors: list[Exception] = []
-
-    def work() -> None:
-        try:
-            results.append(builder.build(graphs, key, folder, show, stop))
-        except (OSError, ValueError, ImportError) as error:
-            errors.append(error)
-
+def _build(graphs: GraphFolder, key: EngineKey, folder: Path) -> EngineFolder:
+    """Build with a progress bar; Ctrl-C ends it at once and leaves what was in ``folder``."""
     # Into a file or a pipe a line for each part; a bar would write one for each of its changes.
     with tqdm(total=1.0, bar_format="{percentage:3.0f}% |{bar}| {desc} [{elapsed}]", disable=None) as bar:
         begun = set()
@@ -151,18 +137,7 @@ def build_interruptibly(graphs: GraphFolder, key: EngineKey, folder: Path) -> En
             bar.total, bar.n = total, done
             bar.set_description_str(phase, refresh=done == total)  # not at each of thousands of steps
 
-        thread = threading.Thread(target=work, name="engine-builder")
-        thread.start()
-        try:
-            while thread.is_alive():
-                thread.join(0.2)
-        except KeyboardInterrupt:
-            stop.set()
-            thread.join()
-            raise
-    if errors:
-        raise errors[0]
-    return results[0]
+        return build_apart(graphs, key, folder, show)
 
 
 if __name__ == "__main__":

@@ -74,3 +74,7 @@ class Augmentation:
             if max(sides) <= 1:
                 return sides
         return 1.0, 1.0
+
+
+UNCHANGED = Augmentation(brightness=(1.0, 1.0), area=(1.0, 1.0), aspect=(1.0, 1.0), flip=0.0)
+"""Frames as they come."""

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from mmadfer import cli, metrics
-from mmadfer.config import WeightsInfo
 from mmadfer.files import checksums
 from mmadfer.postprocess import softmax
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import checkpoint, store
 
 from .scoring.predictions import Predictions, load_predictions
@@ -20,6 +20,8 @@ from .scoring.predictions import Predictions, load_predictions
 TEMPERATURES = (0.05, 20.0)
 """A temperature at one of these ends means that the held-out clips do not settle it."""
 _HALVINGS = 60
+_FEWEST = 20
+"""Answers that a threshold is judged by."""
 _TAUS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -45,6 +47,32 @@ def fit_temperature(logits: np.ndarray, labels: Sequence[int] | np.ndarray) -> f
         middle = (low + high) / 2
         low, high = (middle, high) if too_cold(np.exp(middle)) else (low, middle)
     return float(np.exp((low + high) / 2))
+
+
+def unsure_threshold(probabilities: np.ndarray, labels: Sequence[int] | np.ndarray, error: float) -> float:
+    """Return the least top probability from which on at most ``error`` of the held-out answers are wrong.
+
+    It is 0 where that holds for all of them, and 1 where it holds for none. Fewer than 20 answers settle nothing: a
+    threshold has at least so many above it.
+
+    Args: probabilities: `(N, C)`; labels: class indices `(N,)`; error: 0 to 1. Raises ValueError where they do not fit.
+    """
+    values, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    if values.ndim != 2 or truth.shape != values.shape[:1] or not 0 <= error < 1:
+        raise ValueError(
+            f"expected probabilities (N, C), as many labels and an error from 0 to below 1; got {values.shape}, "
+            f"{truth.shape} and {error}"
+        )
+    top, wrong = values.max(axis=1), values.argmax(axis=1) != truth
+    order = np.argsort(-top, kind="stable")
+    above = np.arange(1, len(order) + 1)
+    # Answers of one probability are on one side together.
+    last = np.append(np.diff(top[order]) < 0, True)[: len(order)]
+    good = last & (above >= _FEWEST) & (np.cumsum(wrong[order]) <= error * above)
+    if not good.any():
+        return 1.0
+    most = int(np.flatnonzero(good)[-1])
+    return 0.0 if most == len(order) - 1 else float(top[order[most]])
 
 
 def settled(temperature: float) -> bool:

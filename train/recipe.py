@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .augmentation import Augmentation
+from .mixing import Mixing
 from .overrides import from_mapping
 
 if sys.version_info >= (3, 11):
@@ -60,6 +61,8 @@ class Recipe:
     """Share of the clips that lose their face or their voice, one as often as the other."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """One draw per clip."""
+    mixing: Mixing = field(default_factory=Mixing)
+    """Of whole clips with each other."""
 
     ema: float = 0.0
     """Decay per step of the moving average of the weights, which is what is saved and scored; 0: the weights as is."""

@@ -40,9 +40,9 @@ OBSERVE = """
   window.newest = null;
   window.shown.push(entry);
   requestAnimationFrame(() => { entry.drawn = performance.now() / 1000; });
-}).observe(document.querySelector("[data-part=latency]"), { childList: true })
+}).observe(document.querySelector(".mm-live"), { attributeFilter: ["data-results"] })
 """
-"""Notes each answer when its delay has been written on the page, and when the page is drawn for the next time."""
+"""Notes each answer when it has been written on the page, and when the page is drawn for the next time."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ def apply(frames: torch.Tensor, draws: Sequence[Draw] | None, size: int) -> torc
     clips, count, side = frames.shape[:3]
     if draws is not None and len(draws) != clips:
         raise ValueError(f"{clips} clips need as many draws, got {len(draws)}")
+    if draws is None and side == size:
+        return frames.to(torch.float32).div_(torch.full((), 255.0, device=frames.device)).permute(0, 1, 4, 2, 3)
     # Colours side by side, as they come; what is returned is a view of it in the order that the model names.
     out = _empty((clips, count, size, size, 3), frames.device)
     for clip, result, draw in zip(frames, out, draws or [Draw()] * clips, strict=True):

@@ -14,9 +14,9 @@ import pytorch_lightning as pl
 import torch
 
 from mmadfer import metrics
-from mmadfer.config import WeightsInfo
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.postprocess import softmax
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import checkpoint
 
 from ..calibrate import calibrated, logit_bias

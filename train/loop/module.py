@@ -21,7 +21,9 @@ from mmadfer.data.dataset import Item
 from mmadfer.models.mma_dfer import MMADFER
 from mmadfer.preprocess import frame_inputs
 
+from ..augmentation import UNCHANGED
 from ..input import augment
+from ..mixing import mixed
 from ..recipe import Recipe
 
 _DROPOUT_DRAWS = 1
@@ -75,8 +77,12 @@ class FineTuning(pl.LightningModule):
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the mean cross-entropy of ``batch``."""
-        logits = self.model(batch.frames, batch.spectrogram)
-        return F.cross_entropy(logits, batch.label, label_smoothing=self.recipe.label_smoothing)
+        frames, spectrogram, target = batch.frames, batch.spectrogram, batch.label
+        if self.recipe.mixing.share:
+            classes = len(self.model.spec.labels)
+            frames, spectrogram, target = mixed(frames, spectrogram, target, classes, self.recipe.mixing)
+        logits = self.model(frames, spectrogram)
+        return F.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
 
     def on_before_batch_transfer(self, batch: Item, dataloader_idx: int) -> tuple[Item, list[int]]:
         """Read which clips they are while that costs nothing: on a GPU it would wait for the step before."""
@@ -86,12 +92,16 @@ class FineTuning(pl.LightningModule):
     def on_after_batch_transfer(self, batch: tuple[Item, list[int]], dataloader_idx: int) -> Batch:
         """Make what the model takes of what the workers loaded, on the device and outside of autocast."""
         item, clips = batch
+        if len(item.spectrogram) == 1:  # one for all
+            item = item._replace(spectrogram=item.spectrogram.expand(len(clips), -1, -1, -1))
         recipe, spec = self.recipe, self.model.spec
         assert isinstance(item.label, torch.Tensor)
         assert isinstance(item.index, torch.Tensor)
         if not self.trainer.training:
             return Batch(augment.apply(item.frames, None, spec.image_size), item.spectrogram, item.label, item.index)
-        draws = [recipe.augmentation.draw(recipe.seed, self.current_epoch, clip) for clip in clips]
+        draws = None
+        if recipe.augmentation != UNCHANGED:
+            draws = [recipe.augmentation.draw(recipe.seed, self.current_epoch, clip) for clip in clips]
         frames, spectrogram = augment.apply(item.frames, draws, spec.image_size), item.spectrogram
         if recipe.modality_dropout:
             missing = [missing_modality(recipe, self.current_epoch, clip) for clip in clips]

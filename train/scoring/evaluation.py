@@ -14,13 +14,14 @@ from tqdm import tqdm
 
 from mmadfer import metrics
 from mmadfer.backends import load_backend
-from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.config import InputSpec
 from mmadfer.data.prepared import PreparedSet
 from mmadfer.files import checksums
 from mmadfer.files.names import printable, shown
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.postprocess import softmax
 from mmadfer.recognizer import EmotionRecognizer
+from mmadfer.types import Basis, WeightsInfo
 from mmadfer.weights import checkpoint
 
 from ..runs.candidates import Candidate
@@ -109,7 +110,7 @@ def _views(settings: Evaluation, candidate: Candidate, model: MMADFER, classes: 
     finally:
         backend.close()
     scored = averaged(classes.logits(logits))
-    probabilities = softmax(scored, info.temperature, classes.bias(info.logit_bias))
+    probabilities = softmax(scored, info.temperature_for(Basis.BOTH), classes.bias(info.logit_bias))
     return clips, scored, probabilities, {"backend": backend.description, "frame_order": order, "span": candidate.span}
 
 
@@ -182,7 +183,7 @@ def _subject(
         trained=info.trained,
         image_size=spec.image_size,
         backend=backend,
-        temperature=info.temperature,
+        temperature=info.temperature_for(Basis.BOTH),
         logit_bias=classes.bias(info.logit_bias),
         classes=classes.names,
         train_counts=tuple(counts[name] for name in classes.names),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmadfer import cli
+from mmadfer.data.adapters.starter import BERLIN_VOICES, CALM_VOICES
 
 if TYPE_CHECKING:
     from mmadfer.data.adapters.starter import Faces, Voice
@@ -30,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with faces.npz and voices/")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
+    parser.add_argument(
+        "--calibrate", type=Path, metavar="FILE", help="do the last step alone, on these weights: nothing is trained"
+    )
     parser.add_argument("--recipe", type=Path, default=None, metavar="FILE", help="settings in place of the project's")
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="what to train on")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads that make clips")
@@ -37,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from mmadfer.data.adapters.starter import read_faces, read_voices
+    from mmadfer.data.adapters.starter import read_berlin, read_calm, read_faces, read_voices
     from mmadfer.weights import checkpoint
 
-    from .finish import calibrated_model
+    from .finish import Strangers, calibrated_model
     from .settings import RECIPE, load
 
     start = time.perf_counter()
@@ -48,8 +52,17 @@ def _train(arguments: argparse.Namespace) -> int:
     parts = ("train", "validation")
     faces = {part: read_faces(arguments.data, part) for part in parts}
     voices = {part: read_voices(arguments.data, part) for part in parts}
-    model = trained(recipe, faces, voices, arguments.out, arguments.accelerator, arguments.workers)
-    model = calibrated_model(model, faces["validation"], voices["validation"])
+    strangers = Strangers(read_berlin(arguments.data), read_calm(arguments.data))
+    for name, found in ((BERLIN_VOICES, strangers.labelled), (CALM_VOICES, strangers.calm)):
+        if not found:
+            sys.stderr.write(f"there are no voices in {arguments.data / name}; going on without them\n")
+    if arguments.calibrate is None:
+        heard = voices | {"train": [*voices["train"], *strangers.calm]}
+        model = trained(recipe, faces, heard, arguments.out, arguments.accelerator, arguments.workers)
+    else:
+        model = checkpoint.load_model(arguments.calibrate)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    model = calibrated_model(model.eval(), faces["validation"], voices, strangers, recipe.neutral_recall)
     path = checkpoint.save_model(model.half(), arguments.out / WEIGHTS)
     minutes = (time.perf_counter() - start) / 60
     sys.stdout.write(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB; this run took {minutes:.0f} min\n")
@@ -68,54 +81,14 @@ def trained(
 
     Args: faces and voices: of the parts "train" and "validation".
     """
-    from .clips import NOTHING_MISSING, SOMETIMES_SILENT, Shares, StarterClips, balanced
-    from .motion import MILD, STILL, Motion
     from .settings import with_statistics
-    from .sound import Variation, columns_of, statistics
-    from .stages import Stage, joined, single
+    from .sound import Columns
+    from .stages import faces_alone, joined, voices_alone
 
-    spec = with_statistics(recipe.spec, *statistics([columns_of(voice, recipe.spec) for voice in voices["train"]]))
-    one, seed = replace(spec, num_frames=1), recipe.seed
-    face = Stage(
-        "faces",
-        single("face", spec, recipe.config, seed),
-        recipe.stages["faces"],
-        StarterClips(one, faces["train"], motion=Motion(), indices=balanced(faces["train"].labels, 0.7), seed=seed),
-        StarterClips(one, faces["validation"], motion=STILL),
-    ).run(out, accelerator, workers)
-    voice_labels = StarterClips(one, voices=voices["train"]).labels
-    audio = Stage(
-        "voices",
-        single("audio", spec, recipe.config, seed),
-        recipe.stages["voices"],
-        StarterClips(
-            one,
-            voices=voices["train"],
-            variation=Variation(),
-            shares=SOMETIMES_SILENT,
-            indices=balanced(voice_labels, 0.5),
-            seed=seed,
-        ),
-        StarterClips(one, voices=voices["validation"]),
-    ).run(out, accelerator, workers)
-    few = balanced(faces["validation"].labels, 1.0)[::4]
-    many = balanced(faces["train"].labels, 0.7)
-    return Stage(
-        "joined",
-        joined(face, audio, spec, recipe.config, seed),
-        recipe.stages["joined"],
-        StarterClips(
-            spec,
-            faces["train"],
-            voices["train"],
-            motion=Motion(),
-            variation=Variation(),
-            shares=Shares(),
-            indices=many[::8],
-            seed=seed,
-        ),
-        StarterClips(spec, faces["validation"], voices["validation"], motion=MILD, shares=NOTHING_MISSING, indices=few),
-    ).run(out, accelerator, workers)
+    recipe = replace(recipe, spec=with_statistics(recipe.spec, *Columns.of(voices["train"], recipe.spec).statistics()))
+    face = faces_alone(recipe, faces).run(out, accelerator, workers)
+    audio = voices_alone(recipe, voices).run(out, accelerator, workers)
+    return joined(recipe, faces, voices, face, audio).run(out, accelerator, workers)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from mmadfer.config import DFEW_LABELS, InputSpec
-from mmadfer.data.adapters.starter import Faces, Voice
+from mmadfer.data.adapters.starter import CALM, Faces, Voice
 from mmadfer.data.dataset import Item
 from mmadfer.preprocess import spectrogram
 
-from .motion import STILL, Motion, clip_of
-from .sound import Variation, columns_of, silent_input, varied_input
+from .motion import STILL, Motion, moving
+from .sound import Columns, Variation, silent_inputs, varied_inputs
 
 NEUTRAL = DFEW_LABELS.index("neutral")
 _DRAWS = 11
@@ -34,10 +34,32 @@ class Shares:
     stray: float = 0.35
     """Of the clips with both, a voice of any label. The voices' encoder knows those that it was trained on too well: so
     they are relied on as much as a stranger's voice deserves, and a neutral voice does not erase a smile."""
+    calm: float = 0.25
+    """Of the clips with a voice, a stranger's calm speech: the face's label stays; without a face it is neutral."""
 
 
-NOTHING_MISSING = Shares(0.0, 0.0, 0.0, 0.0)
-SOMETIMES_SILENT = Shares(no_face=0.0, no_voice=0.08, neither=0.0, stray=0.0)
+@dataclass(frozen=True)
+class _Missing:
+    """What one clip misses, and whether its voice is of any label, or calm."""
+
+    face: bool
+    voice: bool
+    neither: bool
+    stray: bool
+    calm: bool
+
+    @classmethod
+    def drawn(cls, shares: Shares, rng: np.random.Generator) -> _Missing:
+        place = rng.random()
+        neither = place < shares.neither
+        face = place < shares.neither + shares.no_face
+        voice = neither or 1 - place <= shares.no_voice
+        stray, calm = rng.random(2) < (shares.stray, shares.calm)
+        return cls(face, voice, neither, bool(stray) and not face, bool(calm) and not voice)
+
+
+NOTHING_MISSING = Shares(0.0, 0.0, 0.0, 0.0, 0.0)
+SOMETIMES_SILENT = Shares(no_face=0.0, no_voice=0.08, neither=0.0, stray=0.0, calm=0.0)
 """For voices alone."""
 
 
@@ -64,10 +86,16 @@ class StarterClips:
         """
         self.spec, self._faces, self._voices, self._seed = spec, faces, list(voices), seed
         self._motion, self._variation, self._shares = motion, variation, shares
-        self._columns = [columns_of(voice, spec) for voice in voices] if variation else []
+        self._columns = Columns.of(voices, spec) if variation and voices else None
+        self._no_sound = spectrogram(None, spec.sample_rate, spec.mel).numpy()
         voice_labels = np.array([voice.label for voice in voices], np.int64)
-        self._of_label = [np.flatnonzero(voice_labels == label) for label in range(len(spec.labels))]
+        calm = np.array([voice.corpus == CALM for voice in voices], bool)
+        self._calm, self._acted = np.flatnonzero(calm), np.flatnonzero(~calm)
+        self._of_label = [np.flatnonzero((voice_labels == label) & ~calm) for label in range(len(spec.labels))]
         self.labels: np.ndarray = voice_labels if faces is None else faces.labels
+        lacking = [spec.labels[label] for label in np.unique(self.labels) if not len(self._of_label[label])]
+        if faces is not None and voices and lacking:
+            raise ValueError(f"there are faces but no voices of {', '.join(lacking)}; each class needs both")
         self._indices = np.arange(len(self.labels)) if indices is None else np.asarray(indices)
         # Shared memory: workers that live on from epoch to epoch hold a copy of everything else.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
@@ -81,49 +109,63 @@ class StarterClips:
 
     def __getitem__(self, position: int) -> Item:
         """Return one clip."""
-        index = int(self._indices[position])
-        rng = np.random.default_rng((self._seed, int(self._epoch), position, _DRAWS))
-        label, shares = int(self.labels[index]), self._shares
-        place = rng.random()
-        no_face = place < shares.neither + shares.no_face
-        no_voice = place < shares.neither or 1 - place <= shares.no_voice
-        stray = not no_face and rng.random() < shares.stray
-        return Item(
-            self._frames(index, rng, no_face),
-            self._sound(index, label, rng, no_voice, stray),
-            NEUTRAL if place < shares.neither else label,
-            position,
-        )
+        frames, sounds, labels, places = self.batch([position])
+        return Item(frames[0], sounds[0], int(torch.as_tensor(labels)[0]), int(torch.as_tensor(places)[0]))
 
     def batch(self, positions: Sequence[int]) -> Item:
         """Return several clips as one item with a dimension more."""
-        frames, sounds, labels, places = zip(*(self[position] for position in positions), strict=True)
-        return Item(torch.stack(frames), torch.stack(sounds), torch.tensor(labels), torch.tensor(places))
+        indices = self._indices[np.asarray(positions)]
+        rngs = [np.random.default_rng((self._seed, int(self._epoch), position, _DRAWS)) for position in positions]
+        missing = [_Missing.drawn(self._shares, rng) for rng in rngs]
+        if not len(self._calm):
+            missing = [replace(each, calm=False) for each in missing]
+        neutral = [each.neither or (each.face and each.calm) for each in missing]
+        labels = np.where(neutral, NEUTRAL, self.labels[indices])
+        frames = self._frames(indices, rngs, [each.face for each in missing])
+        sounds = self._sounds(indices, rngs, missing)
+        return Item(frames, sounds, torch.from_numpy(labels), torch.tensor(positions))
 
-    def _frames(self, index: int, rng: np.random.Generator, missing: bool) -> torch.Tensor:
+    def _frames(
+        self, indices: np.ndarray, rngs: Sequence[np.random.Generator], missing: Sequence[bool]
+    ) -> torch.Tensor:
         spec = self.spec
-        if self._faces is None or missing:
-            return torch.zeros(spec.num_frames, spec.image_size, spec.image_size, 3, dtype=torch.uint8)
-        clip = clip_of(self._faces.images[index], spec.num_frames, self._motion, rng)
-        return torch.from_numpy(np.repeat(clip[..., None], 3, axis=-1))
+        if self._faces is None:
+            return torch.zeros(len(indices), spec.num_frames, spec.image_size, spec.image_size, 3, dtype=torch.uint8)
+        images = torch.from_numpy(self._faces.images[indices])
+        clips = moving(images, spec.num_frames, self._motion, rngs)
+        clips[torch.tensor(missing)] = 0
+        return clips[..., None].repeat(1, 1, 1, 1, 3)
 
-    def _sound(self, index: int, label: int, rng: np.random.Generator, missing: bool, stray: bool) -> torch.Tensor:
-        chosen = index if self._faces is None else self._voice(label, rng, stray)
-        if missing and self._variation:
-            values = silent_input(self.spec, self._variation, rng)
-        elif missing or chosen is None:
-            values = spectrogram(None, self.spec.sample_rate, self.spec.mel).numpy()
-        elif self._variation:
-            values = varied_input(self._columns[chosen], self.spec, self._variation, rng)
-        else:
-            values = spectrogram(self._voices[chosen].sound, self.spec.sample_rate, self.spec.mel).numpy()
-        return torch.from_numpy(values)[None]
+    def _sounds(
+        self, indices: np.ndarray, rngs: Sequence[np.random.Generator], missing: Sequence[_Missing]
+    ) -> torch.Tensor:
+        if self._faces is not None and not self._voices:  # the same for all: one is enough to carry
+            return torch.from_numpy(self._no_sound)[None, None]
+        chosen = [
+            None if each.voice else self._voice(int(index), rng, each)
+            for index, rng, each in zip(indices, rngs, missing, strict=True)
+        ]
+        if self._variation is None or self._columns is None:
+            return torch.stack([self._unchanged(voice) for voice in chosen])[:, None]
+        sounds = silent_inputs(self.spec, self._variation, rngs)
+        heard = [place for place, voice in enumerate(chosen) if voice is not None]
+        if heard:
+            columns = self._columns[[voice for voice in chosen if voice is not None]]
+            sounds[heard] = varied_inputs(columns, self.spec, self._variation, [rngs[place] for place in heard])
+        return sounds[:, None]
 
-    def _voice(self, label: int, rng: np.random.Generator, stray: bool) -> int | None:
-        """Return one of the voices of ``label``, a ``stray`` one of any; None where there are no voices at all."""
-        if not self._voices:
-            return None
-        return int(rng.integers(len(self._voices)) if stray else rng.choice(self._of_label[label]))
+    def _unchanged(self, voice: int | None) -> torch.Tensor:
+        if voice is None:
+            return torch.from_numpy(self._no_sound)
+        return spectrogram(self._voices[voice].sound, self.spec.sample_rate, self.spec.mel)
+
+    def _voice(self, index: int, rng: np.random.Generator, missing: _Missing) -> int:
+        """Return the voice of clip ``index``: its own; or calm, of any label, or one of its face's label."""
+        if self._faces is None:
+            return index
+        if missing.calm:
+            return int(rng.choice(self._calm))
+        return int(rng.choice(self._acted if missing.stray else self._of_label[int(self.labels[index])]))
 
 
 def balanced(labels: np.ndarray, power: float) -> np.ndarray:

@@ -58,7 +58,7 @@ def clips_of(condition: str, spec: InputSpec, faces: Faces, voices: Sequence[Voi
     """
     motion = LIVE if condition in LIVE_CONDITIONS else MILD
     if condition in LIVE_CONDITIONS:
-        voices = [_as_heard_live(voice, spec.window_seconds, number) for number, voice in enumerate(voices)]
+        voices = [as_heard_live(voice, spec.window_seconds, number) for number, voice in enumerate(voices)]
     if condition.startswith("faces"):
         return StarterClips(spec, faces, motion=motion)
     if condition.startswith("voices"):
@@ -66,7 +66,7 @@ def clips_of(condition: str, spec: InputSpec, faces: Faces, voices: Sequence[Voi
     return StarterClips(spec, faces, voices, motion=motion)
 
 
-def _as_heard_live(voice: Voice, seconds: float, number: int) -> Voice:
+def as_heard_live(voice: Voice, seconds: float, number: int) -> Voice:
     """Return ``seconds`` that begin up to 1 s before ``voice``, or end up to 1 s after it, with zeros around it."""
     length, outside = round(seconds * RATE), round(_OUTSIDE * RATE)
     padded = np.pad(voice.sound, ((0, 0), (outside, max(outside, outside + length - voice.sound.shape[1]))))
@@ -80,7 +80,7 @@ def score(answer: Answer, clips: StarterClips) -> Scored:
     with torch.inference_mode():
         for item in Batches(clips, _BATCH, threads=1):
             frames = augment.apply(item.frames, None, clips.spec.image_size)
-            logits.append(answer(frames, item.spectrogram).float().numpy())
+            logits.append(answer(frames, item.spectrogram.expand(len(frames), -1, -1, -1)).float().numpy())
             assert isinstance(item.label, torch.Tensor)
             labels.append(item.label.numpy())
     return Scored(np.concatenate(labels), np.concatenate(logits))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mmadfer.config import InputSpec, ModelConfig
+from mmadfer.types import Basis
 
-from ..augmentation import Augmentation
+from ..augmentation import UNCHANGED
 from ..overrides import from_mapping
 from ..recipe import Recipe
 
@@ -20,8 +21,6 @@ else:
 
 RECIPE = Path(__file__).parent / "recipe.toml"
 STAGES = ("faces", "voices", "joined")
-_AS_IT_IS = Augmentation(brightness=(1.0, 1.0), area=(1.0, 1.0), aspect=(1.0, 1.0), flip=0.0)
-"""The clips are moved, lit and mirrored where they are made."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,10 @@ class StarterRecipe:
     seed: int
     spec: InputSpec
     config: ModelConfig
+    face_drop_path: float
+    """Of the faces' encoder, while it is trained alone: there are thirty times as many faces as voices."""
+    neutral_recall: dict[Basis, float]
+    """By what an answer rests on: share of the neutral held-out clips that are to be read so."""
     stages: dict[str, Recipe]
     """Name of `STAGES` -> how it is trained."""
 
@@ -45,12 +48,33 @@ def load(path: Path = RECIPE) -> StarterRecipe:
     if missing:
         raise ValueError(f"{path.name} lacks {', '.join(missing)}")
     seed = int(values["seed"])
-    stages = {
-        name: from_mapping(Recipe(name=name, seed=seed, augmentation=_AS_IT_IS), values[name], f"{path.name}: {name}")
+    stages = {  # their clips are moved, lit and mirrored where they are made
+        name: from_mapping(Recipe(name=name, seed=seed, augmentation=UNCHANGED), values[name], f"{path.name}: {name}")
         for name in STAGES
     }
     spec = from_mapping(InputSpec(), values["input"], f"{path.name}: input")
-    return StarterRecipe(seed, spec, from_mapping(ModelConfig(), values["model"], f"{path.name}: model"), stages)
+    config = from_mapping(ModelConfig(), values["model"], f"{path.name}: model")
+    return StarterRecipe(
+        seed,
+        spec,
+        config,
+        stages=stages,
+        face_drop_path=float(values.get("face_drop_path", config.drop_path)),
+        neutral_recall=_recalls(path, values.get("neutral_recall", {})),
+    )
+
+
+def _recalls(path: Path, values: Any) -> dict[Basis, float]:
+    known = {basis.value: basis for basis in Basis}
+    if not isinstance(values, dict) or not all(k in known and _is_share(v) for k, v in values.items()):
+        raise ValueError(
+            f"{path.name}: neutral_recall must be a table of shares from 0 to 1 by {', '.join(known)}; got {values}"
+        )
+    return {known[name]: float(share) for name, share in values.items()}
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
 
 
 def with_statistics(spec: InputSpec, mean: float, std: float) -> InputSpec:

@@ -6,10 +6,12 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 
 from mmadfer.config import InputSpec, ModelConfig
+from mmadfer.data.adapters.starter import CALM, Faces, Voice
 from mmadfer.data.dataset import Item
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
 
@@ -19,9 +21,14 @@ from ..loop.callbacks import CHECKPOINT, FiniteGuard, History, LastCheckpoint
 from ..loop.module import FineTuning
 from ..loop.trainer import make_trainer
 from ..recipe import Recipe
-from .clips import StarterClips
+from .clips import SOMETIMES_SILENT, Shares, StarterClips, balanced
+from .motion import MILD, STILL, Motion
+from .settings import StarterRecipe
+from .sound import Variation
 
 VALIDATION = "validation"
+_ACTED = 3
+"""Times that each acted voice comes up in an epoch, for each time that a calm one does."""
 
 
 class StageData(pl.LightningDataModule):
@@ -74,18 +81,61 @@ class Stage:
         return module.model.eval()
 
 
-def single(kind: str, spec: InputSpec, config: ModelConfig, seed: int) -> MMADFER:
-    """Return a model of one encoder, "face" or "audio", all of which is trained; it sees one frame."""
-    model = untrained_model(replace(spec, num_frames=1), replace(config, modalities=(kind,), temporal="none"), seed)
+def faces_alone(recipe: StarterRecipe, faces: dict[str, Faces]) -> Stage:
+    """Return the training of the faces' encoder. Args: faces: of the parts "train" and "validation"."""
+    one, labels = replace(recipe.spec, num_frames=1), faces["train"].labels
+    train = StarterClips(one, faces["train"], motion=Motion(), indices=balanced(labels, 0.7), seed=recipe.seed)
+    validation = StarterClips(one, faces["validation"], motion=STILL)
+    model = _single("face", one, replace(recipe.config, drop_path=recipe.face_drop_path), recipe.seed)
+    return Stage("faces", model, recipe.stages["faces"], train, validation)
+
+
+def voices_alone(recipe: StarterRecipe, voices: dict[str, list[Voice]]) -> Stage:
+    """Return the training of the voices' encoder. Args: voices: of the parts "train" and "validation"."""
+    one = replace(recipe.spec, num_frames=1)
+    labels = np.array([voice.label for voice in voices["train"]])
+    acted = np.array([voice.corpus != CALM for voice in voices["train"]])
+    often = np.flatnonzero(acted)[balanced(labels[acted], 0.5)]
+    train = StarterClips(
+        one,
+        voices=voices["train"],
+        variation=Variation(),
+        shares=SOMETIMES_SILENT,
+        indices=np.concatenate([np.tile(often, _ACTED), np.flatnonzero(~acted)]),
+        seed=recipe.seed,
+    )
+    validation = StarterClips(one, voices=voices["validation"])
+    return Stage(
+        "voices", _single("audio", one, recipe.config, recipe.seed), recipe.stages["voices"], train, validation
+    )
+
+
+def _single(kind: str, spec: InputSpec, config: ModelConfig, seed: int) -> MMADFER:
+    """Return a model of one encoder, "face" or "audio", all of which is trained; ``spec`` has one frame."""
+    model = untrained_model(spec, replace(config, modalities=(kind,), temporal="none"), seed)
     return model.requires_grad_(True)
 
 
-def joined(face: MMADFER, audio: MMADFER, spec: InputSpec, config: ModelConfig, seed: int) -> MMADFER:
-    """Return the whole model with the encoders of two trained ones, which are frozen as the paper's are."""
-    model = untrained_model(spec, config, seed)
+def joined(
+    recipe: StarterRecipe, faces: dict[str, Faces], voices: dict[str, list[Voice]], face: MMADFER, audio: MMADFER
+) -> Stage:
+    """Return the training of what joins the encoders of two trained models, which are frozen as the paper's are."""
+    model = untrained_model(recipe.spec, recipe.config, recipe.seed)
     model.face.load_state_dict(face.face.state_dict())
     model.audio.load_state_dict(audio.audio.state_dict())
-    return model
+    train = StarterClips(
+        recipe.spec,
+        faces["train"],
+        voices["train"],
+        motion=Motion(),
+        variation=Variation(),
+        shares=Shares(),
+        indices=balanced(faces["train"].labels, 0.7)[::8],
+        seed=recipe.seed,
+    )
+    few = balanced(faces["validation"].labels, 1.0)[::4]
+    validation = StarterClips(recipe.spec, faces["validation"], voices["validation"], motion=MILD, indices=few)
+    return Stage("joined", model, recipe.stages["joined"], train, validation)
 
 
 def _say(line: str) -> None:
