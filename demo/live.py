@@ -10,10 +10,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmadfer import cli
 
 from . import startup
+
+if TYPE_CHECKING:
+    from .outputs.fanout import Sink
 
 DESCRIPTION = "Recognise emotions live from face and voice, on a page in the browser."
 
@@ -39,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--precision", default="auto", choices=PRECISIONS, help="numbers to compute with; int8 after export.int8")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all, where browsers then ask for https")
     add("--port", type=int, metavar="PORT", help="port to listen on; the first free one from 7860 where not given")
+    add("--no-voice-activity", action="store_true", help="hear sound in which nobody speaks, too")
     proxy = "path under which a proxy serves the page, where it does not take it off, such as /emotions"
     add("--root-path", default="", metavar="PATH", help=proxy)
     allow = "a further host whose pages may connect, for a proxy that does not tell its own; may be given again"
@@ -47,6 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--max-sessions", type=int, default=4, metavar="N", help="pages served at once; further ones wait their turn")
     smoothing = "seconds over which answers are smoothed; 0 shows each as it is"
     add("--smoothing", type=float, default=0.5, metavar="S", help=smoothing)
+    token = "lets programs on other machines read /live/results who send it: 16 characters or more"
+    add("--results-token", metavar="TOKEN", help=token)
+    add("--osc", metavar="HOST:PORT", help="send each answer there by Open Sound Control (UDP)")
+    lsl = "offer the answers as streams of the Lab Streaming Layer, named mmadfer where no NAME is given"
+    add("--lsl", nargs="?", const="mmadfer", metavar="NAME", help=lsl)
+    add("--lsl-markers", metavar="NAME", help="take markers from the stream of that name of the Lab Streaming Layer")
+    folder = "where recordings of --source local or FILE lie until somebody downloads them; in the user's state folder"
+    add("--recordings", metavar="DIR", help=folder)
+    keep = "hours after which a recording that nobody has downloaded is deleted"
+    add("--keep-recordings", type=float, default=24.0, metavar="H", help=keep)
     return cli.run(parser, _serve, argv)
 
 
@@ -65,6 +80,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--smoothing must be 0 to 60 seconds, got {arguments.smoothing}")
     if arguments.weights == "":
         raise ValueError("--weights must name a file or weights, got an empty text; leave it out for starter weights")
+    _check_recordings(arguments)
     _check_proxy(arguments)
     from mmadfer.backends.device import choose_device
 
@@ -79,6 +95,17 @@ def _check_devices(arguments: argparse.Namespace) -> None:
     from mmadfer.sources.devices import LocalDevices
 
     LocalDevices(arguments.camera, arguments.microphone).check()
+
+
+def _check_recordings(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.keep_recordings <= 24 * 365:
+        raise ValueError(f"--keep-recordings must be more than 0 and at most 8760 h, got {arguments.keep_recordings:g}")
+    if arguments.recordings is None:
+        return
+    if arguments.source == "browser":
+        raise ValueError("--recordings is for --source local or FILE: the browser keeps its own; leave one out")
+    if arguments.recordings == "" or (Path(arguments.recordings).exists() and not Path(arguments.recordings).is_dir()):
+        raise ValueError(f"--recordings must be a folder, or one that can be made, got {arguments.recordings!r}")
 
 
 def _check_proxy(arguments: argparse.Namespace) -> None:
@@ -113,6 +140,23 @@ def _check_address(host: str, port: int | None) -> None:
         raise OSError(f"cannot listen on {where} ({problems[0].strerror}); name an address of this machine, and a port")
 
 
+def sinks(arguments: argparse.Namespace) -> list[Sink]:
+    """Return what takes every answer. Raises ValueError for a bad token, address or name, ImportError for a package."""
+    from .server.results_access import check_token
+
+    check_token(arguments.results_token)
+    made: list[Sink] = []
+    if arguments.osc is not None:
+        from .outputs.osc import OscSender
+
+        made.append(OscSender(arguments.osc))
+    if arguments.lsl is not None:
+        from .outputs.lsl import LslOutlets
+
+        made.append(LslOutlets(arguments.lsl))
+    return made
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     from mmadfer.sources.devices import LocalDevices, listing
 
@@ -120,6 +164,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(listing())
         return 0
     check(arguments)
+    outputs = sinks(arguments)
     from mmadfer.weights import catalogue, store
 
     # Before the page comes: what is missing, or has to be fetched, should be told in the terminal at once.
@@ -139,6 +184,12 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.precision,
         allow_origins=arguments.allow_origin,
         devices=LocalDevices(arguments.camera, arguments.microphone),
+        voice_activity=not arguments.no_voice_activity,
+        results_token=arguments.results_token,
+        sinks=outputs,
+        recordings=arguments.recordings,
+        keep_hours=arguments.keep_recordings,
+        lsl_markers=arguments.lsl_markers,
     )
     try:
         url = app.launch(arguments.host, arguments.port, arguments.share, arguments.root_path)

@@ -1,14 +1,29 @@
 // A canvas as sharp as the screen, whatever its size on the page.
 
+import { repaint } from "./calm.js";
+
+const sizes = new WeakMap(); // of each canvas on the page, px of CSS: asking for them makes the browser lay the page out
+const watcher = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) sizes.set(target, contentRect);
+});
+
 export function fit(canvas) {
   const scale = window.devicePixelRatio || 1;
-  const width = Math.max(1, Math.round(canvas.clientWidth * scale));
-  const height = Math.max(1, Math.round(canvas.clientHeight * scale));
+  const size = sizes.get(canvas) ?? watched(canvas);
+  const width = Math.max(1, Math.round(size.width * scale));
+  const height = Math.max(1, Math.round(size.height * scale));
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
     canvas.height = height;
   }
   return { context: canvas.getContext("2d"), width, height, scale };
+}
+
+function watched(canvas) {
+  const size = { width: canvas.clientWidth, height: canvas.clientHeight };
+  sizes.set(canvas, size);
+  watcher.observe(canvas);
+  return size;
 }
 
 // Calls `draw` once before the next repaint, however often it is asked.
@@ -17,7 +32,7 @@ export function oncePerRepaint(draw) {
   return () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => {
+    repaint(() => {
       waiting = false;
       draw();
     });

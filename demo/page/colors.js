@@ -1,22 +1,35 @@
-// One colour per emotion, the same in bars, timeline and face box, readable on light and on dark.
+// One colour per emotion, the same in bars, timeline and face box; one for each theme, for no colour stands out from both
+// grounds and from six others too. Within a theme any two are told apart with deutan and protan sight as well
+// (tests/demo/page/test_colors.py measures it).
 
+// [on light ground, on dark ground]
 const NAMED = {
-  happiness: "#e8a317",
-  sadness: "#4a7fd6",
-  neutral: "#8b95a7",
-  anger: "#dc4f41",
-  surprise: "#9a68e0",
-  disgust: "#58a25c",
-  fear: "#1fa3a0",
-  contempt: "#b0784a",
-  anxiety: "#d7639f",
-  helplessness: "#6c70d8",
-  disappointment: "#97913a",
+  happiness: ["#ac7b28", "#edc945"],
+  sadness: ["#4c56ae", "#4472d4"],
+  neutral: ["#656b7b", "#bbc5d2"],
+  anger: ["#a12a03", "#c65b43"],
+  surprise: ["#aa61f8", "#af9af0"],
+  disgust: ["#29704a", "#85b88d"],
+  fear: ["#3d967d", "#44999f"],
+  contempt: ["#713e2a", "#dc8564"],
+  anxiety: ["#8b4361", "#f5b8ff"],
+  helplessness: ["#484b7a", "#7085bb"],
+  disappointment: ["#308d58", "#b0cd83"],
 };
 
-export function colorOf(name, index) {
-  return NAMED[name] ?? `hsl(${(index * 137.5) % 360} 55% 55%)`;
+export function colorOf(name, index, dark) {
+  const hue = (index * 137.5) % 360;
+  const [light, onDark] = NAMED[name] ?? [`hsl(${hue} 60% 36%)`, `hsl(${hue} 60% 66%)`];
+  return dark ? onDark : light;
 }
+
+// Gives `element` both colours of a class; the style sheet takes the theme's.
+export function setColor(element, name, index) {
+  element.style.setProperty("--on-light", colorOf(name, index, false));
+  element.style.setProperty("--on-dark", colorOf(name, index, true));
+}
+
+export const isDark = () => Boolean(document.querySelector(".dark .mm-live"));
 
 // Dark to light through violet and orange: even steps of brightness, so that loudness reads right.
 const STOPS = [

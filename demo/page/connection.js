@@ -5,7 +5,7 @@ export const KIND = { VIDEO: 1, SOUND: 2, MEL: 3, PREVIEW: 4 };
 const HEADER_BYTES = 24;
 const VERSION = 1;
 const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 8000;
+const LONGEST_PAUSE = 2000; // so that a server that is back is found within 3 s
 // After these words from the server the pause is fixed (ms): it is there, just not for us yet.
 const PAUSES = { loading: 1000, full: 5000 };
 const STEADY = 3000; // ms a connection must last before pauses start small again
@@ -39,6 +39,13 @@ export class Connection {
     this.socket = null;
     this.welcomed = false;
     if (socket) socket.close(1000);
+  }
+
+  // Tries again at once where it waits for its next try.
+  retry() {
+    if (!this.wanted || this.socket) return;
+    clearTimeout(this.timer);
+    this.#connect();
   }
 
   get ready() {

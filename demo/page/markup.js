@@ -8,6 +8,11 @@ export function loadStyle(url) {
   });
 }
 
+// Puts `text` into an element, unless it stands there: every writing costs the browser a layout.
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 // A sentence as nodes: what stands between backticks is to be typed as it is.
 export function withCode(text) {
   return text.split("`").map((piece, i) => {

@@ -1,12 +1,14 @@
 // The answer: one word, how sure it is, and a bar for each emotion.
 
-import { colorOf } from "./colors.js";
-import { capital, certainty, percent, withoutLabel } from "./words.js";
+import { setColor } from "./colors.js";
+import { write } from "./markup.js";
+import { basisOf, capital, firstGuess, percent, shiftOf, sureOf, unsureOf, withoutLabel } from "./words.js";
 
 const ANNOUNCE_EVERY = 3000; // ms; a screen reader must be able to finish the last word
 
 export class Reading {
-  constructor({ label, certainty: line, bars, announce }) {
+  constructor({ basis, label, certainty: line, bars, announce }) {
+    this.basis = basis;
     this.label = label;
     this.line = line;
     this.list = bars;
@@ -19,56 +21,92 @@ export class Reading {
   setLabels(labels) {
     if (labels.join() === this.labels.join()) return;
     this.labels = labels;
-    this.rows = labels.map((name, index) => bar(name, colorOf(name, index)));
+    this.rows = labels.map((name, index) => bar(name, index));
     this.list.replaceChildren(...this.rows.map((row) => row.item));
   }
 
-  // probabilities: one a label. label: null where no answer may be shown as one.
-  show({ label, probabilities, states }) {
+  // probabilities: one a label. label: null where no answer may be shown as one. model: what the server said of it.
+  show({ label, probabilities, states, unsure, unsureBelow, restsOn }, { unsureError, windowSeconds }) {
     const ranked = this.labels.map((name, i) => ({ name, value: probabilities[i] })).sort((a, b) => b.value - a.value);
+    const first = label !== null && states.includes("window filling");
     this.list.classList.toggle("mm-dim", label === null);
     this.rows.forEach((row, i) => {
-      row.fill.style.transform = `translateX(${100 * (probabilities[i] - 1)}%)`;
-      row.value.textContent = percent(probabilities[i]);
+      const width = `scaleX(${probabilities[i].toFixed(3)})`;
+      if (row.width !== width) row.fill.style.transform = row.width = width;
+      write(row.value, percent(probabilities[i]));
+      write(row.shift, this.baseline ? shiftOf(probabilities[i], this.baseline[i]) : "");
       row.item.dataset.value = probabilities[i];
       row.item.classList.toggle("mm-top", label !== null && this.labels[i] === label);
     });
-    const [word, line] = label === null ? withoutLabel(states) : [capital(label), certainty(ranked)];
-    this.#write(word, line, label);
+    write(this.basis, basisOf(restsOn, windowSeconds));
+    this.label.classList.toggle("mm-unsure", label !== null && unsure && !first);
+    if (label === null) return this.#write(...withoutLabel(states), null);
+    if (first) return this.#write(...firstGuess(label, windowSeconds), null);
+    if (unsure) {
+      const { word, line, heard } = unsureOf(ranked[0], { below: unsureBelow, error: unsureError, restsOn });
+      return this.#write(word, line, label, heard);
+    }
+    const { word, line, mixed } = sureOf(ranked, restsOn);
+    this.#write(word, line, mixed ? null : label);
   }
 
+  // mean: what each probability is compared with from now on, or null.
+  setBaseline(mean) {
+    this.baseline = mean;
+    this.list.classList.toggle("mm-compared", Boolean(mean));
+    this.rows.forEach(({ tick, shift }, i) => {
+      tick.hidden = !mean;
+      if (mean) tick.style.left = `${100 * mean[i]}%`;
+      else shift.textContent = "";
+    });
+  }
+
+  // Takes the old answer away, bars included: nobody shall read them as what is now.
   clear(line) {
+    this.label.classList.remove("mm-unsure");
+    this.basis.textContent = "Reading";
     this.#write("–", line, null);
     this.list.classList.add("mm-dim");
+    for (const row of this.rows) {
+      const { fill, value, shift, item } = row;
+      fill.style.transform = row.width = "";
+      value.textContent = "–";
+      shift.textContent = "";
+      delete item.dataset.value;
+      item.classList.remove("mm-top");
+    }
   }
 
-  #write(word, line, label) {
-    if (this.label.textContent !== word) this.label.textContent = word;
-    if (this.line.textContent !== line) this.line.textContent = line;
-    const color = label === null ? "" : colorOf(label, this.labels.indexOf(label));
-    this.label.style.setProperty("--label-color", color || "transparent");
+  // heard: what a screen reader says for `word`, without a number that changes all the time.
+  #write(word, line, label, heard = word) {
+    write(this.label, word);
+    write(this.line, line);
+    if (label !== null) setColor(this.label, label, this.labels.indexOf(label));
     this.label.classList.toggle("mm-none", label === null);
     const now = performance.now();
     if (word === "–") {
       this.announced.text = this.announce.textContent = "";
-    } else if (word !== this.announced.text && now - this.announced.at > ANNOUNCE_EVERY) {
-      this.announced = { text: word, at: now };
-      this.announce.textContent = word;
+    } else if (heard !== this.announced.text && now - this.announced.at > ANNOUNCE_EVERY) {
+      this.announced = { text: heard, at: now };
+      this.announce.textContent = heard;
     }
   }
 }
 
-function bar(name, color) {
+function bar(name, index) {
   const item = element("li", "mm-bar");
-  item.style.setProperty("--bar-color", color);
+  setColor(item, name, index);
   item.dataset.name = name;
   const track = element("span", "mm-track");
   const fill = element("span", "mm-fill");
   const value = element("span", "mm-value", "–");
-  track.append(fill);
+  const shift = element("span", "mm-shift");
+  const tick = element("span", "mm-baseline-tick");
+  tick.hidden = true;
+  track.append(fill, tick);
   track.setAttribute("aria-hidden", "true");
-  item.append(element("span", "mm-name", capital(name)), track, value);
-  return { item, fill, value };
+  item.append(element("span", "mm-name", capital(name)), track, value, shift);
+  return { item, fill, value, shift, tick };
 }
 
 function element(tag, className, text = "") {

@@ -11,6 +11,7 @@ export class SoundSender {
     this.connection = connection;
     this.onChannel = onChannel;
     this.context = null;
+    this.onLevel = null; // told the root mean square of each block that is sent, 0 to 1, while somebody looks
   }
 
   // Opens the microphone's track at `sampleRate` (Hz, the weights' own) where the browser can resample, else at its own.
@@ -64,12 +65,15 @@ export class SoundSender {
   }
 
   #send({ index, end, samples }) {
+    this.onLevel?.(level(samples));
     const blockEnd = this.clock.captured(end, performance.now() / 1000);
     if (!this.connection.ready || this.connection.buffered > MOST_BUFFERED) return;
     const time = Math.max(0, blockEnd - samples.length / this.context.sampleRate);
     this.connection.sendBinary(KIND.SOUND, time, index, samples.buffer);
   }
 }
+
+const level = (samples) => Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length) / 32768;
 
 // From the audio context's clock to the page's clock, on which frames are stamped too.
 //

@@ -1,1 +1,1 @@
-"""The web server and the page on it; others use `server`, `panel`, `admission`, `proxied`."""
+"""The web server and the page on it; others use `server`, `panel`, `admission`, `results_access`, `proxied`."""

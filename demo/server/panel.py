@@ -10,6 +10,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read by gradio whe
 import gradio as gr
 from starlette.middleware import Middleware
 
+from .api import Api
 from .proxied import Proxied
 from .server import LiveServer
 
@@ -42,8 +43,10 @@ def launch(server: LiveServer, host: str, port: int | None, share: bool, root_pa
 
     Args: root_path: the path that a proxy leaves before every request's own, such as "/emotions".
     """
+    server.shared_publicly = share
     with gr.Blocks(title="Live emotion recognition", fill_width=True) as page:
         gr.HTML(html_template=PANEL, js_on_load=MOUNT, apply_default_css=False, elem_id="live")
+        Api(server).add()
     app, local_url, share_url = page.launch(
         prevent_thread_lock=True,
         ssr_mode=False,  # the Node server of SSR would stand between the page and our routes
@@ -57,4 +60,5 @@ def launch(server: LiveServer, host: str, port: int | None, share: bool, root_pa
     )
     app.router.routes[:0] = server.routes()
     server.share_url = share_url
+    server.results.access.behind_proxy |= bool(root_path)
     return page, share_url or local_url

@@ -16,11 +16,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from mmadfer.outputs.schema import Output, columns, weights_name
 from mmadfer.stream.intake import Frame, Sound, StreamError
 from mmadfer.stream.worker import Worker
-from mmadfer.weights import starter
 
+from ..outputs.fanout import Sink
+from ..recording.recordings import Recordings
+from ..recording.store import RecordingStore, default_folder
 from ..session.outbox import Outbox
 from ..session.protocol import (
     Close,
@@ -28,12 +29,20 @@ from ..session.protocol import (
     SoundMessage,
     TextMessage,
     VersionError,
+    face_number,
     parse_binary,
     parse_text,
 )
 from ..session.session import Session, decode, in_protocol
 from .admission import Admission, shown
-from .card import card_routes
+from .documents import document_routes
+from .file_routes import FileRoutes
+from .markers import Markers
+from .recording_files import RecordingFiles
+from .recording_socket import RecordingSocket
+from .results import Results, until_gone
+from .results_access import ResultsAccess
+from .what_runs import what_is_recorded, what_runs
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -66,21 +75,41 @@ class LiveServer:
         max_sessions: int = 4,
         smoothing: float = 0.0,
         allow_origins: Sequence[str] = (),
+        voice_activity: bool = True,
+        results_token: str | None = None,
+        sinks: Sequence[Sink] = (),
+        recordings: Recordings | None = None,
     ) -> None:
         """Args: source: "browser", "local" or "clip". max_sessions: pages at once. smoothing: time constant, s.
 
-        allow_origins: further hosts whose pages may connect. Raises ValueError for one that is none.
+        allow_origins: further hosts whose pages may connect. voice_activity: as of `EmotionRecognizer.stream`.
+        results_token: opens the answers to programs elsewhere. sinks: what further takes every answer.
+        recordings: of a source on this side; in the default folder where None.
+        Raises ValueError for a host that is none.
         """
         self.worker = worker
         self.source = source
         self.max_sessions = max_sessions
         self.smoothing = smoothing
         self.admission = Admission(source, allow_origins)
+        access = ResultsAccess(results_token, behind_proxy=bool(allow_origins))
+        self.recordings = recordings or Recordings(RecordingStore(default_folder()))
+        all_sinks = [*sinks, self.recordings] if source != "browser" else sinks
+        self.results = Results(worker, access, all_sinks, smoothing, own_clock=source != "browser")
+        self.markers = Markers(access, self.recordings, lambda: [*self.sessions])
+        self._recording = RecordingSocket(self.recordings, self.markers)
+        self._voice_activity = voice_activity
         self.share_url: str | None = None
+        self.shared_publicly = False
+        """Whether there is, or will be, a public link: whoever is in view has to have been told."""
+        self.files = FileRoutes(
+            worker, lambda asked: self.admission.refusal(asked.headers, None, self.share_url), voice_activity
+        )
         self.sessions: list[Session] = []
         self.shared: Session | None = None
         """The one session that all pages watch, where the source is on the server's side."""
         self._connections = 0
+        self._markers_missing = ""
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes, to be put before Gradio's own."""
@@ -89,13 +118,26 @@ class LiveServer:
             Route("/live/ticket", self.ticket, methods=["POST"]),
             WebSocketRoute("/live/ws", self.connect),
             Route("/live/ws", not_upgraded),
+            *self.results.routes(),
+            *RecordingFiles(lambda headers: self.admission.refusal(headers, share_url=self.share_url)).routes(),
+            *self.markers.routes(),
+            *self._recording.routes(),
+            *self.files.routes(),
             Mount("/live/page", PageFiles(directory=PAGE)),
-            *card_routes(),
+            *document_routes(),
         ]
 
     async def info(self, request: Request) -> JSONResponse:
         """Say what runs here; the page shows it before it asks for a camera."""
-        return JSONResponse({"source": self.source, "maxSessions": self.max_sessions, **self._model_info()})
+        return JSONResponse(
+            {
+                "source": self.source,
+                "maxSessions": self.max_sessions,
+                "share": self.shared_publicly,
+                "smoothing": self.smoothing,
+                **what_runs(self.worker, self.smoothing),
+            }
+        )
 
     async def ticket(self, request: Request) -> JSONResponse:
         """Give a page whose browser vouches for it what opens the socket, where the proxy before it says too little."""
@@ -106,7 +148,9 @@ class LiveServer:
         """Serve one page from its hello to its end; one that may not connect is told why, and nothing else."""
         refusal = self.admission.refusal(websocket.headers, websocket.query_params.get("ticket"), self.share_url)
         await websocket.accept()
-        if refusal is not None:
+        if refusal is None:
+            self.results.saw_page(websocket)
+        else:
             log.warning("refused a page of %s: %s", shown(websocket.headers.get("origin", "?")), refusal.words)
             await _send_away(websocket, "refused", refusal.words, Close.POLICY, reason=refusal.reason)
             return
@@ -124,15 +168,18 @@ class LiveServer:
 
     def stop(self) -> None:
         """End every session."""
+        self.files.close()
         for session in [*self.sessions]:
             session.stop()
+        self.results.fanout.close()
         for session in [*self.sessions]:
             session.intake.join(2.0)
 
     def open_session(self, preview: bool = False) -> Session:
         """Start a session; the model must be loaded."""
         assert self.worker.recognizer is not None
-        session = Session(self.worker.recognizer.spec, self.smoothing, preview, self.worker)
+        session = Session(self.worker.recognizer.spec, self.smoothing, preview, self.worker, self._voice_activity)
+        self.results.follow(session)
         self.sessions.append(session)
         return session
 
@@ -140,6 +187,26 @@ class LiveServer:
         """End a session; returns at once."""
         session.stop()
         self.sessions.remove(session)
+
+    def share(self, session: Session, clip: str = "") -> None:
+        """Let all pages watch a session whose source runs, and record it. Args: clip: its file, where it is one."""
+        recordings = self.recordings
+        recordings.about = partial(self._recorded, clip)
+        recordings.position = None if session.clip is None else session.clip.position
+        recordings.tell = lambda: session.send(self._recording.message(), slot="recording")
+        session.intake.tap = recordings.offer
+        self.shared = session
+        recordings.open()
+
+    def tell_markers(self, words: str) -> None:
+        """Tell all pages, now and when they come, what is missing of the markers of other programs; "" for nothing."""
+        self._markers_missing = words
+        for session in [*self.sessions]:
+            session.send({"type": "markers", "missing": words}, slot="markers")
+
+    def _recorded(self, clip: str) -> dict[str, Any]:
+        assert self.worker.recognizer is not None
+        return what_is_recorded(self.worker.recognizer, self.source, clip, self.smoothing)
 
     async def _serve(self, websocket: WebSocket) -> None:
         try:
@@ -158,7 +225,9 @@ class LiveServer:
             await _send_away(websocket, kind, str(self.worker.error or "The model is still loading."))
             return
         outbox = Outbox(asyncio.get_running_loop())
-        outbox.put({"type": "welcome", **self._model_info()})
+        outbox.put({"type": "welcome", **what_runs(self.worker, self.smoothing)})
+        if self._markers_missing:
+            outbox.put({"type": "markers", "missing": self._markers_missing}, slot="markers")
         sender = asyncio.create_task(outbox.drain(websocket))
         try:
             await (self._watch if self.source != "browser" else self._take_in)(websocket, outbox, hello)
@@ -177,7 +246,7 @@ class LiveServer:
         except (ProtocolError, StreamError) as error:
             told = in_protocol(error)
             outbox.hang_up(told.code, str(told))
-            await _until_gone(websocket)
+            await until_gone(websocket)
         finally:
             self.close_session(session)
 
@@ -186,29 +255,10 @@ class LiveServer:
         shared = self.shared
         shared.add(outbox)
         try:
-            await _until_gone(websocket)
+            choose = {"choose": lambda values: shared.intake.choose_face(face_number(values))}
+            await self._recording.listen(websocket, outbox, choose)
         finally:
             shared.remove(outbox)
-
-    def _model_info(self) -> dict[str, Any]:
-        recognizer = self.worker.recognizer
-        if recognizer is None:
-            return {"model": "failed" if self.worker.error else "loading", "error": str(self.worker.error or "")}
-        spec = recognizer.spec
-        return {
-            "model": "ready",
-            "labels": spec.labels,
-            "windowSeconds": spec.window_seconds,
-            "sampleRate": spec.sample_rate,
-            "melBins": spec.mel.bins,
-            "columnsPerSecond": round(1 / spec.mel.frame_shift),
-            "trained": recognizer.info.trained,
-            "columns": [{"name": c.name, "decimals": c.decimals} for c in columns(Output.PAGE, spec.labels)],
-            "weights": weights_name(recognizer.info),
-            "starter": recognizer.info.name == starter.NAME,
-            "description": recognizer.describe(),
-            "exact": self.worker.exact,
-        }
 
 
 async def not_upgraded(request: Request) -> PlainTextResponse:
@@ -235,6 +285,10 @@ async def _receive_into(session: Session, websocket: WebSocket) -> None:
             if message.type == "sound":
                 sample_rate = message.sample_rate
                 session.intake.announce_sound()
+            elif message.type == "settings":
+                session.set_wishes(message.smoothing, message.interval)
+            elif message.type == "choose":
+                session.intake.choose_face(message.number)
         elif isinstance(message, SoundMessage):
             if not sample_rate:
                 raise ProtocolError("the sample rate must be told before the first sound", Close.POLICY)
@@ -242,12 +296,6 @@ async def _receive_into(session: Session, websocket: WebSocket) -> None:
             session.intake.offer_sound(Sound(message.index, message.time, samples, sample_rate))
         else:
             session.intake.offer_frame(Frame(message.sequence, message.time, partial(decode, message.jpeg)))
-
-
-async def _until_gone(websocket: WebSocket) -> None:
-    """Read and forget, so that the end of the connection is noticed."""
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        await asyncio.sleep(0)
 
 
 async def _send_away(

@@ -26,6 +26,10 @@ MAX_INDEX = 2**53 - 1
 """Largest whole number that a float64 counts without a gap."""
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
 VERSION = 1
+MAX_SMOOTHING = 3.0
+"""Longest time constant that a page may ask for, s; the server's own may be longer."""
+MAX_INTERVAL = 10.0
+"""Longest time between two answers that a page may ask for, s."""
 
 
 class Kind(IntEnum):
@@ -84,12 +88,22 @@ class SoundMessage:
 
 @dataclass(frozen=True)
 class TextMessage:
-    """A message in JSON: "hello" opens a session, "sound" tells the sample rate (Hz) before the first block."""
+    """A message in JSON.
+
+    "hello" opens a session, "sound" tells the sample rate (Hz) before the first block, "settings" what this viewer
+    wants from now on, "choose" which face is to be read.
+    """
 
     type: str
     sample_rate: int = 0
     time_origin: float = 0.0
     """Unix time of the zero of the page's clock, s; for benchmarks on one machine only."""
+    smoothing: float | None = None
+    """Time constant, s; None: the server's own."""
+    interval: float = 0.0
+    """Least time between two answers, s; 0: as they come."""
+    number: int = 0
+    """Of a face, from 1."""
 
 
 def pack(kind: Kind, time: float, index: int, payload: bytes) -> bytes:
@@ -148,10 +162,15 @@ def parse_text(text: str) -> TextMessage:
         values: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("a text message must be JSON, got something else") from error
-    if not isinstance(values, dict) or values.get("type") not in ("hello", "sound"):
-        raise ProtocolError('a JSON message must be an object with the type "hello" or "sound"', Close.UNSUPPORTED)
+    if not isinstance(values, dict) or values.get("type") not in ("hello", "sound", "settings", "choose"):
+        words = 'a JSON message must be an object with the type "hello", "sound", "settings" or "choose"'
+        raise ProtocolError(words, Close.UNSUPPORTED)
     if values["type"] == "hello":
         return TextMessage("hello", time_origin=_hello_origin(values))
+    if values["type"] == "settings":
+        return _settings(values)
+    if values["type"] == "choose":
+        return TextMessage("choose", number=face_number(values))
     rate: Any = values.get("sampleRate")
     if not _is_number(rate) or not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
         raise ProtocolError(f"sampleRate must be {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz, got {rate!r}"[:200])
@@ -163,6 +182,24 @@ def _hello_origin(values: dict[str, Any]) -> float:
         raise VersionError("This page is of another version than the server: please reload it.", Close.POLICY)
     origin = values.get("timeOrigin", 0.0)
     return float(origin) if _is_number(origin) else 0.0
+
+
+def _settings(values: dict[str, Any]) -> TextMessage:
+    smoothing, interval = values.get("smoothing"), values.get("interval", 0.0)
+    if smoothing is not None and not (_is_number(smoothing) and 0 <= smoothing <= MAX_SMOOTHING):
+        words = f"smoothing must be 0 to {MAX_SMOOTHING:.0f} s, or null for the server's own, got {smoothing!r}"
+        raise ProtocolError(words[:200])
+    if not (_is_number(interval) and 0 <= interval <= MAX_INTERVAL):
+        raise ProtocolError(f"interval must be 0 to {MAX_INTERVAL:.0f} s, got {interval!r}"[:200])
+    return TextMessage("settings", smoothing=None if smoothing is None else float(smoothing), interval=float(interval))
+
+
+def face_number(values: dict[str, Any]) -> int:
+    """Return the number in a message that chooses a face. Raises ProtocolError where it is none."""
+    number: Any = values.get("number")
+    if not (_is_number(number) and number == int(number) and 1 <= number <= MAX_INDEX):
+        raise ProtocolError(f"number must be that of a face, 1 or more, got {number!r}"[:200])
+    return int(number)
 
 
 def _is_number(value: object) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,25 +20,21 @@ import numpy.typing as npt
 
 from mmadfer.config import InputSpec
 from mmadfer.postprocess import ProbabilitySmoother
-from mmadfer.sound.logmel import LogMel
-from mmadfer.sound.loudness import channel_of, is_silent, levels
+from mmadfer.sources.clip import ClipSource
 from mmadfer.stream.intake import Intake, SeenFrame, Sound, StreamError
 from mmadfer.stream.live import LiveStream, StreamListener
 from mmadfer.stream.rate import RateMeter
-from mmadfer.stream.shared import Drift
+from mmadfer.stream.shared import Drift, Halves
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import Worker
-from mmadfer.types import Prediction
+from mmadfer.types import NOBODY_HEARD, Prediction, State
 
 from .outbox import Outbox
 from .protocol import Close, Kind, ProtocolError, pack
+from .spectrogram import SpectrogramFeed
 
 log = logging.getLogger(__name__)
 
-MEL_SECONDS = 0.1
-"""Sound gathered before new spectrogram columns are sent: ten updates a second, whatever the model does."""
-MEL_FLOOR, MEL_CEILING = -14.0, 4.0
-"""Log-mel values drawn darkest and brightest: the quietest a 16-bit sample can say, and loud speech."""
 PREVIEW_WIDTH = 640
 STATES_EVERY = 0.5
 """Time between two reports of what is missing, s: they must not wait for a slow model."""
@@ -58,18 +55,31 @@ class Session(StreamListener):
     """The source's stream, and what is sent to its pages."""
 
     def __init__(
-        self, spec: InputSpec, smoothing: float = 0.0, preview: bool = False, worker: Worker | None = None
+        self,
+        spec: InputSpec,
+        smoothing: float = 0.0,
+        preview: bool = False,
+        worker: Worker | None = None,
+        voice_activity: bool = True,
     ) -> None:
         """Args: smoothing: time constant, s. preview: send the frames to the pages, which do not have them.
 
-        worker: answers; None: nobody does.
+        worker: answers; None: nobody does. voice_activity: as of `AVWindow`.
         """
         self.spec = spec
         self.time_origin = 0.0
         self.arrivals: list[tuple[float, float]] | None = None
         """(capture time, monotonic arrival) of each frame, s, where a benchmark has put a list here."""
+        self.on_answer: Callable[[Prediction, dict[str, float]], object] = lambda *_: None
+        """Called with each answer and its smoothed probabilities, after the pages were sent it."""
+        self.clip: ClipSource | None = None
+        """The file that is played, where one is the source."""
+        self.alone: Halves | None = None
+        """What face and voice say alone, where that was computed between the newest answer and the one before it."""
         self._preview = preview
         self._smoother = ProbabilitySmoother(smoothing)
+        self._server_smoothing = smoothing
+        self._untold: Halves | None = None
         self._outboxes: list[Outbox] = []
         self._lock = threading.Lock()
         self._results = 0
@@ -77,7 +87,11 @@ class Session(StreamListener):
         self._spectrogram: SpectrogramFeed | None = None
         self._first_time: float | None = None
         self._states_told = 0.0
-        self.stream = LiveStream(lambda: AVWindow(spec), worker, listener=self)
+        self._unfamiliar = False
+        self._answered_face: int | None = None
+        self.stream = LiveStream(
+            lambda: AVWindow(spec, voice_activity=voice_activity, keeps_person=True), worker, listener=self
+        )
 
     @property
     def intake(self) -> Intake:
@@ -102,12 +116,13 @@ class Session(StreamListener):
         with self._lock:
             self._outboxes.remove(outbox)
 
-    def send(self, *messages: dict[str, Any] | bytes, slot: str | None = None) -> None:
-        """Send to every page that watches."""
+    def send(self, *messages: dict[str, Any] | bytes, slot: str | None = None) -> int:
+        """Send to every page that watches; return how many those are."""
         with self._lock:
             outboxes = tuple(self._outboxes)
         for outbox in outboxes:
             outbox.put(*messages, slot=slot)
+        return len(outboxes)
 
     def set_source_state(self, **state: str) -> None:
         """Tell the pages, now and when they come, how the source's camera and microphone are."""
@@ -117,31 +132,75 @@ class Session(StreamListener):
         """Tell the pages how camera and microphone are."""
         self.send({"type": "source", **state}, slot="source")
 
+    @property
+    def smoothing(self) -> float:
+        """Time constant over which answers are smoothed now, s."""
+        return self._smoother.time_constant
+
+    def set_wishes(self, smoothing: float | None, interval: float) -> None:
+        """Take what the viewer wants from now on.
+
+        Args: smoothing: time constant, s; None: the server's own. interval: least time between two answers, s.
+        """
+        self._smoother.time_constant = self._server_smoothing if smoothing is None else smoothing
+        self.stream.least_interval = interval
+
     def window(self) -> Window | None:
         """Return the newest window; None before anything has come, and after the end."""
         return self.stream.window()
 
     def on_result(self, prediction: Prediction) -> None:
         """Send the model's answer."""
+        if prediction.face_number is not None:
+            if self._answered_face not in (None, prediction.face_number):  # nobody's answer is smoothed into another's
+                self._smoother.reset()
+            self._answered_face = prediction.face_number
         self._results += 1
         self._result_rate.tick()
+        self.alone, self._untold = self._untold, None
+        self._unfamiliar = State.UNFAMILIAR_VOICE in prediction.states
         values, face = self._smoother.push(prediction.time, prediction.probabilities), prediction.face
+        label = max(values, key=values.__getitem__)
         self.send(
             {
                 "type": "result",
                 "time": prediction.time,
-                "label": max(values, key=values.__getitem__) if prediction.trusted else None,
+                "label": label if prediction.trusted else None,
+                "restsOn": prediction.rests_on.value if prediction.rests_on else None,
+                "temperature": round(prediction.temperature, 4),
+                "unsure": values[label] < prediction.unsure_below,
+                "unsureBelow": round(prediction.unsure_below, 5),
                 "probabilities": [round(value, 5) for value in values.values()],
                 "rawProbabilities": [round(prediction.probabilities[name], 5) for name in values],
+                "smoothing": self.smoothing,
+                **self._told_alone(prediction.time),
                 "face": None if face is None else [round(v, 2) for v in (face.x, face.y, face.width, face.height)],
+                "faceNumber": prediction.face_number,
+                "faceCount": prediction.face_count,
                 "states": [state.value for state in prediction.states],
                 "hasAudio": prediction.has_audio,
+                "speech": None if prediction.speech is None else round(prediction.speech, 3),
                 "modelMs": round(prediction.latency_ms, 1),
                 "resultRate": round(self._result_rate.rate(), 2),
                 "counters": asdict(self.counters),
+                **self._in_clip(prediction.time),
             },
             slot="result",
         )
+        self.on_answer(prediction, values)
+
+    def _told_alone(self, moment: float) -> dict[str, Any]:
+        """Return what face and voice said alone since the answer before, and how much older their window is, s."""
+        if self.alone is None:
+            return {}
+        parts = {"faceAlone": self.alone.face, "voiceAlone": self.alone.voice}
+        values = {name: [round(p, 5) for p in half.probabilities.values()] for name, half in parts.items()}
+        return {**values, "aloneAge": round(moment - self.alone.face.time, 3)}
+
+    def _in_clip(self, moment: float) -> dict[str, Any]:
+        """Return where in the clip ``moment`` is; nothing where none is played."""
+        position = None if self.clip is None else self.clip.position(moment)
+        return {} if self.clip is None or position is None else {"clip": [self.clip.name, round(position, 3)]}
 
     def stop(self) -> None:
         """Free everything; returns at once, the intake's thread ends by itself."""
@@ -157,7 +216,15 @@ class Session(StreamListener):
             "time": seen.frame.time,
             "box": None if seen.box is None else [round(value, 5) for value in seen.box],
             "fps": round(self.intake.frame_rate.rate(), 1),
+            "number": seen.faces.number,
+            "others": [[number, *(round(value, 5) for value in box)] for number, box in seen.faces.others],
+            "offers": seen.faces.offers,
         }
+        if seen.faces.restarts:
+            self._first_time = seen.frame.time  # the window fills anew
+        if seen.faces.news is not None:
+            told = {"news": seen.faces.news.value, "number": seen.faces.number, "wished": seen.faces.wished}
+            self.send({"type": "face", **told})
         if self._preview:
             picture = pack(Kind.PREVIEW, seen.frame.time, seen.frame.sequence or 0, preview(seen.rgb))
             self.send(message, picture, slot="frame")
@@ -186,6 +253,20 @@ class Session(StreamListener):
         """Tell the pages in which way answers are given from now on."""
         self.send({"type": "pace", "exact": exact, "exactMs": round(1000 * seconds, 1)}, slot="pace")
 
+    def on_halves(self, halves: Halves) -> None:
+        """Tell the pages what face and voice say by themselves, and keep it for the next answer's row."""
+        self._untold = halves
+        parts = {"face": halves.face, "voice": halves.voice}
+        told = {
+            name: {
+                "label": half.label,
+                "unsure": half.unsure,
+                "probabilities": [round(value, 4) for value in half.probabilities.values()],
+            }
+            for name, half in parts.items()
+        }
+        self.send({"type": "halves", "disagree": halves.disagree, **told}, slot="halves")
+
     def on_error(self, error: Exception) -> None:
         """Tell the pages what was wrong and close their connections; called on the intake's thread."""
         self._hang_up(in_protocol(error))
@@ -206,9 +287,12 @@ class Session(StreamListener):
         if time.monotonic() < self._states_told + STATES_EVERY or (window := self.window()) is None:
             return
         self._states_told = time.monotonic()
+        states = [state.value for state in window.states]
+        if self._unfamiliar and NOBODY_HEARD.isdisjoint(window.states):
+            states.append(State.UNFAMILIAR_VOICE.value)  # the model's own judgement, of its newest window
         message = {
             "type": "states",
-            "states": [state.value for state in window.states],
+            "states": states,
             "faceLost": round(window.face_lost_s, 2),
             "filled": round(max(0.0, window.end - self._first_time), 2),
         }
@@ -224,47 +308,6 @@ def in_protocol(error: Exception) -> ProtocolError:
     if isinstance(error, ValueError):
         return ProtocolError(f"a frame or a block of sound was refused: {error}")
     return ProtocolError(f"The server cannot look for faces: {error}", Close.BROKEN)
-
-
-class SpectrogramFeed:
-    """Sound in, messages with new log-mel columns out; a column is `bins` bytes."""
-
-    def __init__(self, spec: InputSpec, sample_rate: int) -> None:
-        self.sample_rate = sample_rate
-        self._shift = spec.mel.frame_shift
-        self._log_mel = LogMel(sample_rate, spec.mel)
-        self._waiting: list[npt.NDArray[np.float32]] = []
-        self._waiting_samples = 0
-        self._columns = 0
-        self._channels = self._channel = 0
-
-    def takes(self, sound: Sound) -> bool:
-        """Return whether ``sound`` can follow what came before: at the same rate, with as many channels."""
-        return (self.sample_rate, self._channels or len(sound.samples)) == (sound.sample_rate, len(sound.samples))
-
-    def push(self, sound: Sound) -> bytes | None:
-        """Return the new columns as a message, once a tenth of a second has come together."""
-        self._channels = len(sound.samples)
-        self._waiting.append(sound.samples)
-        self._waiting_samples += sound.samples.shape[1]
-        if self._waiting_samples < MEL_SECONDS * self.sample_rate:
-            return None
-        columns = np.asarray(self._log_mel.push(self._listened_to(np.concatenate(self._waiting, axis=1))))
-        self._waiting, self._waiting_samples = [], 0
-        if not len(columns):
-            return None
-        shades = np.clip((columns - MEL_FLOOR) * (255.0 / (MEL_CEILING - MEL_FLOOR)), 0, 255).astype(np.uint8)
-        end = sound.time + sound.samples.shape[1] / self.sample_rate
-        message = pack(Kind.MEL, max(end - len(columns) * self._shift, 0.0), self._columns, shades.tobytes())
-        self._columns += len(columns)
-        return message
-
-    def _listened_to(self, sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the channel `(1, n)` that the model listens to; in a pause the one that was heard last."""
-        found = levels(sound, self.sample_rate)
-        if not is_silent(found) or self._channel >= len(sound):
-            self._channel = channel_of(found)
-        return sound[self._channel : self._channel + 1]
 
 
 def preview(rgb: npt.NDArray[np.uint8]) -> bytes:
