@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,19 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.delenv("MMADFER_WEIGHTS_MIRROR", raising=False)
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _capture_stays_open() -> None:
+    """Keep absl, which comes with OpenVINO, from closing the file that pytest has in the place of stderr.
+
+    Its handler writes to what is stderr when absl is imported, and closes that with itself where stderr is another by
+    then. All handlers are closed where logging is set up anew, as Uvicorn does. In a test with a capture of its own
+    that closed pytest's, and pytest ended with "lost sys.stderr".
+    """
+    from absl import logging
+
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")

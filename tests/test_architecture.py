@@ -28,7 +28,7 @@ ORDER = (
     ("postprocess", "preprocess", "media"),
     ("weights",),
     ("graphs", "faces", "data", "outputs"),
-    ("backends",),
+    ("backends", "recordings"),
     ("stream",),
     ("sources",),
     ("recognizer",),

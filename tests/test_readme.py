@@ -33,7 +33,7 @@ def folders() -> Iterator[str]:
         for folder in (ROOT / top, *(path for path in (ROOT / top).rglob("*") if path.is_dir())):
             if "__pycache__" not in folder.parts and any(path.is_file() for path in folder.iterdir()):
                 yield folder.relative_to(ROOT).as_posix()
-    yield from ("tests", "docs", ".ci")
+    yield from ("examples", "tests", "docs", ".ci")
 
 
 def anchors(page: Path) -> set[str]:
@@ -85,7 +85,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_of_the_code_that_a_page_names_are_there(page: Path) -> None:
-    named = re.findall(rf"`((?:{'|'.join(CODE)}|docs|tests|\.ci)/[\w./-]*)`", text(page))
+    named = re.findall(rf"`((?:{'|'.join(CODE)}|examples|docs|tests|\.ci)/[\w./-]*)`", text(page))
     assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
 
 

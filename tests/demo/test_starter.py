@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.support.voiceless import voiceless_sounds
 from demo.app import App
+from mmadfer.media.media_file import open_media
 from tests.support.live import chromium_arguments, fake_devices, tops
 from tests.support.made_media import write_portrait
 
@@ -36,10 +38,11 @@ def page_before(app: App, chromium: str | None, clips: Path, tmp_path_factory: p
     with sync_api.sync_playwright() as playwright:
         browsers = []
 
-        def make(photograph: str) -> Page:
+        def make(photograph: str | np.ndarray, sound: np.ndarray | None = None) -> Page:
             folder = tmp_path_factory.mktemp("devices")
-            rgb = np.asarray(Image.open(clips / photograph).convert("RGB"))
-            devices = fake_devices(write_portrait(folder / "portrait.mp4", rgb), folder)
+            named = isinstance(photograph, str)
+            rgb = np.asarray(Image.open(clips / photograph).convert("RGB")) if named else photograph
+            devices = fake_devices(write_portrait(folder / "portrait.mp4", rgb, sound=sound), folder)
             arguments = chromium_arguments(*devices)
             browsers.append(playwright.chromium.launch(executable_path=chromium, args=arguments))
             page = browsers[-1].new_page()
@@ -67,11 +70,34 @@ def test_a_sober_face_is_not(page_before: Callable[[str], Page]) -> None:
     page.close()
 
 
+def test_wind_in_the_microphone_is_no_fear(page_before: Callable[..., Page]) -> None:
+    wind = voiceless_sounds(6.0, 16_000)["wind"][:1]
+    page = page_before("biden.jpg", wind)
+    found = tops(page, notice="No voice")
+    assert not {"fear", "no face", "no answer"} & set(found), found
+    fear = float(page.locator('.mm-bar[data-name="fear"]').get_attribute("data-value"))
+    assert fear < 0.2
+    page.close()
+
+
+def test_a_neutral_face_stays_neutral_while_a_strange_calm_voice_speaks(
+    page_before: Callable[..., Page], clips: Path
+) -> None:
+    _, face = next(frame for frame in open_media(clips / "intel_asl_yes.mkv").frames() if frame[0] >= 0.5)
+    page = page_before(face[10:190, 200:410], open_media(clips / "calm_espeak.flac").read_audio())
+    found = tops(page, count=50, notice="Unfamiliar voice")  # 10 s
+    assert set(found) == {"neutral"}, found
+    assert page.locator("[data-part=label]").inner_text() == "Neutral"
+    assert "face alone" in page.locator("[data-part=basis]").inner_text()
+    page.close()
+
+
 def test_the_page_says_what_these_weights_are_and_leads_to_their_card(page_before: Callable[[str], Page]) -> None:
     page = page_before("biden.jpg")
     banner = page.locator("[data-part=starter]")
     assert banner.is_visible() and "Starter weights" in banner.inner_text()
-    assert "starter weights, 48 px" in page.locator("[data-part=device]").inner_text()
+    assert page.locator("[data-part=device]").inner_text() == "Starter weights"
+    assert "starter weights, 48 px" in page.locator("[data-part=details]").text_content()
     with page.context.expect_page() as opened:
         banner.get_by_role("link").click()
     card = opened.value

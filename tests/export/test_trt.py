@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 import torch
 
@@ -27,13 +29,14 @@ from tests.support.small_models import stressed_model
 NAMED = LazyModel.named
 WHOLE = {f"engine/{name}" for name in ("encoder.engine", "head.engine", "probe.safetensors", "engine.json")}
 CHILD = """
-import signal, sys
+import resource, signal, sys
 from tests.support.small_models import stressed_model
 from export import trt
 from mmadfer.weights.lazy import LazyModel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 LazyModel.named = lambda *_: LazyModel(stressed_model)
-sys.exit(trt.main(sys.argv[1:]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
+sys.exit(trt.main(sys.argv[2:]))
 """
 
 
@@ -74,11 +77,21 @@ def files(folder):
     return {str(p.relative_to(folder.parent)): p.read_bytes() for p in folder.parent.rglob("*") if p.is_file()}
 
 
-def child(home, *arguments):
-    """Start the export command in a process of its own."""
+def child(home, *arguments, largest_file=-1):
+    """Start the export command in a process of its own, which can write files of ``largest_file`` bytes; -1: of any."""
     environment = os.environ | {"MMADFER_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", CHILD, *map(str, arguments)]
+    command = [sys.executable, "-c", CHILD, str(largest_file), *map(str, arguments)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def child_that_builds(home, *arguments):
+    """Do as `child`, and wait until the encoder is being built."""
+    process = child(home, *arguments)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "building the encoder" in line:
+            break
+    return process
 
 
 def test_a_build_is_whole_and_says_what_it_is(built, graphs):
@@ -143,33 +156,29 @@ def test_a_description_that_is_damaged_or_of_another_version_is_refused(old):
             engine.peek(old)
 
 
-def test_a_stopped_build_leaves_the_old_engine(graphs, old):
-    before, stop = files(old), threading.Event()
-    key = builder.engine_key(graphs, "tensorrt_rtx", ("8.6",))
-    with pytest.raises(ValueError, match="could not build the encoder"):
-        builder.build(graphs, key, old, lambda phase, done, total: stop.set(), stop)
+def test_a_full_disk_leaves_the_old_engine(home, old):
+    before = files(old)
+    process = child(home, "--out", old, "--gpu", "8.6", largest_file=1000)
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert "export.trt: File too large: " in err.splitlines()[-1]
     assert files(old) == before
 
 
-def test_a_full_disk_leaves_the_old_engine(home, graphs, old, monkeypatch, capsys):
+def test_a_builder_that_falls_over_is_a_sentence_and_leaves_the_old_engine(home, old):
     before = files(old)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    assert export_trt.main(["--out", str(old), "--gpu", "8.6"]) == 2
-    assert "export.trt: No space left on device: " in capsys.readouterr().err.splitlines()[-1]
+    process = child_that_builds(home, "--out", old, "--gpu", "8.6")
+    [builder_id] = {p.pid for p in psutil.Process(process.pid).children() if "spawn_main" in " ".join(p.cmdline())}
+    os.kill(builder_id, signal.SIGABRT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert re.search(r"TensorRT for RTX [\d.]+ fell over: its process ended with signal 6$", err.strip()), err
     assert files(old) == before
 
 
 def test_ctrl_c_ends_a_build_and_leaves_the_old_engine(home, old):
     before = files(old)
-    process = child(home, "--out", old, "--gpu", "8.6")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "building the encoder" in line:
-            break
+    process = child_that_builds(home, "--out", old, "--gpu", "8.6")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.strip()) == (130, "python -m export.trt: stopped")

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from mmadfer.config import DFEW_LABELS, MAFW_LABELS, InputSpec, MelSpec, ModelConfig, WeightsInfo, label_names
+from mmadfer.config import DFEW_LABELS, MAFW_LABELS, InputSpec, MelSpec, ModelConfig, label_names
+from mmadfer.types import WeightsInfo
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,11 @@ def test_other_text_is_refused(kind, text):
         (WeightsInfo, {"temperature": float("nan")}, "temperature must be finite"),
         (WeightsInfo, {"logit_bias": (0.0, float("inf"))}, "logit_bias must hold finite numbers"),
         (WeightsInfo, {"logit_bias": ("a",)}, "logit_bias must hold finite numbers"),
+        (WeightsInfo, {"temperatures": {"nose": 1.0}}, "temperatures may hold both, face, voice"),
+        (WeightsInfo, {"temperatures": {"face": 0.0}}, "temperatures must be above 0"),
+        (WeightsInfo, {"temperatures": {"face": "warm"}}, "temperatures must hold finite numbers"),
+        (WeightsInfo, {"unsure_below": {"face": float("nan")}}, "unsure_below must hold finite numbers"),
+        (WeightsInfo, {"unsure_error": 1.0}, "unsure_error must be from 0 to below 1"),
         (WeightsInfo, {"trained": "no"}, "trained must be of the type bool, got 'no'"),
         (InputSpec, {"image_size": 32.0}, "image_size must be of the type int, got 32.0"),
         (InputSpec, {"sample_rate": 44100.5}, "sample_rate must be of the type int"),

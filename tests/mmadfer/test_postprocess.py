@@ -7,7 +7,7 @@ import pytest
 
 from mmadfer.config import InputSpec
 from mmadfer.postprocess import ProbabilitySmoother, probabilities, softmax, trusted
-from mmadfer.types import State
+from mmadfer.types import Basis, State, WeightsInfo
 
 
 def test_softmax_with_temperature():
@@ -41,6 +41,10 @@ def test_wrong_logits_are_refused(logits, message):
         ((), ("audio",), True),
         ((State.NO_SOUND, State.WINDOW_FILLING), ("audio",), True),
         ((State.NO_SOUND,), (), False),
+        ((State.NO_VOICE,), ("audio",), True),
+        ((State.NO_VOICE,), (), True),  # they hear the sound all the same
+        ((State.NO_VOICE, State.NO_FACE), ("audio", "face"), False),
+        ((State.SILENCE, State.NO_FACE), ("audio", "face"), False),
         ((State.NO_FACE,), ("audio",), False),
         ((State.NO_FACE,), ("audio", "face"), True),
         ((State.UNTRAINED,), ("audio", "face"), False),
@@ -67,3 +71,27 @@ def test_no_smoothing_and_wrong_time_constant():
     assert smoother.push(0.1, {"a": 0.3}) == {"a": 0.3}
     with pytest.raises(ValueError, match="0 or more seconds"):
         ProbabilitySmoother(-1)
+
+
+@pytest.mark.parametrize(
+    ("states", "basis"),
+    [
+        ((), Basis.BOTH),
+        ((State.WINDOW_FILLING, State.FACE_LOST, State.SOUND_GAP), Basis.BOTH),
+        ((State.SILENCE,), Basis.FACE),
+        ((State.NO_SOUND,), Basis.FACE),
+        ((State.NO_VOICE,), Basis.FACE),
+        ((State.NO_FACE,), Basis.VOICE),
+        ((State.NO_FACE, State.NO_VOICE), None),
+    ],
+)
+def test_an_answer_rests_on_what_is_there(states, basis):
+    assert Basis.of(states) is basis
+
+
+def test_each_basis_has_its_own_temperature_and_threshold():
+    info = WeightsInfo("w", True, temperature=1.5, temperatures={"voice": 3.0}, unsure_below={"voice": 0.4})
+    assert [info.temperature_for(basis) for basis in Basis] == [1.5, 1.5, 3.0, 1.5]
+    assert [info.threshold_for(basis) for basis in Basis] == [0.0, 0.0, 0.4, 0.0]
+    assert (info.temperature_for(None), info.threshold_for(None)) == (1.5, 0.0)
+    assert WeightsInfo.from_json(info.to_json()) == info

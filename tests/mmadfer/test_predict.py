@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import mmadfer
+from benchmarks.support.voiceless import voiceless_sounds
 from mmadfer import predict
 from mmadfer.files.names import original
 from mmadfer.models import mma_dfer
@@ -44,6 +45,15 @@ def test_csv_has_one_line_per_hop_and_file(weights, clips, tmp_path, capsys):
     assert sound["states"] == "no face"
     assert sound["face_x"] == ""
     assert "100%" in capsys.readouterr().err  # the progress bar
+
+
+def test_sound_without_a_voice_is_told_unless_nobody_is_to_look(weights, tmp_path):
+    wind = write_media(tmp_path / "wind.flac", waveform=voiceless_sounds(3.0, 44_100)["wind"])
+    for more, state, speech in (((), "no face; no voice", "0.00"), (("--no-voice-activity",), "no face", "")):
+        out = tmp_path / "out.csv"
+        assert predict.main([str(wind), "--csv", str(out), *options(weights), *more]) == 0
+        last = rows_of(out)[-1]
+        assert (last["states"], last["speech"], last["has_audio"], last["label"]) == (state, speech, "1", "")
 
 
 def test_json_lines_say_what_the_csv_says(weights, short, tmp_path, monkeypatch, capsys):

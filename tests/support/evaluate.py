@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.config import InputSpec
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.preprocess import frame_inputs
+from mmadfer.types import WeightsInfo
 from tests.support.made_datasets import prepared_set
 from tests.support.small_models import TINY
 from train import evaluate

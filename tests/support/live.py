@@ -14,11 +14,11 @@ from typing import Any
 import av
 import numpy as np
 
-from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.config import InputSpec
 from mmadfer.postprocess import probabilities
 from mmadfer.recognizer import prediction_of
 from mmadfer.stream.window import Window
-from mmadfer.types import Prediction
+from mmadfer.types import Prediction, WeightsInfo
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -37,6 +37,7 @@ class FollowingRecognizer:
 
     device = "cpu"
     exact_seconds = float("inf")
+    weights_sha256 = ""
 
     def __init__(self, delay: float = 0.0, trained: bool = True, image_size: int = 112) -> None:
         """Args: delay: time an answer takes, s."""
@@ -63,8 +64,8 @@ class FollowingRecognizer:
         loudness = 0.0 if window.waveform is None else float(np.sqrt(np.mean(np.square(window.waveform[:, -8820:]))))
         brightness = float(window.crops[-1].mean()) / 255 if window.crops else 0.0
         logits = np.linspace(0, 0.6, len(self.spec.labels))
-        logits[0] += 3 * brightness
-        logits[4] += 12 * loudness
+        logits[0] += 6 * brightness
+        logits[4] += 24 * loudness
         values = probabilities(logits, self.spec.labels)
         return prediction_of(window, values, self.spec, self.info, time.perf_counter() - start)
 
@@ -128,9 +129,13 @@ def chromium_arguments(camera: Path | None, microphone: Path | None, allow: bool
     return [*CHROMIUM_ARGUMENTS, *files, *(["--use-fake-ui-for-media-stream"] if allow else [])]
 
 
-def tops(page: Any, count: int = 12) -> list[str]:
-    """Return the class shown as the answer at each of ``count`` answers, once the window is full; or "no face"."""
-    full = "/Silence/.test(words = document.querySelector('[data-part=notices]').innerText) && !/Filling/.test(words)"
+def tops(page: Any, count: int = 12, notice: str = "Silence") -> list[str]:
+    """Return the class shown as the answer at each of ``count`` answers, once the window is full; or "no face".
+
+    Args: notice: what the page says of the sound by then.
+    """
+    words = "words = document.querySelector('[data-part=notices]').innerText"
+    full = f"/{notice}/.test({words}) && !/Filling/.test(words)"
     page.wait_for_function(f"() => {{ let words; return {full}; }}", timeout=30_000)
     script = """count => new Promise(resolve => {
         const live = document.querySelector('.mm-live'), seen = [];

@@ -73,10 +73,13 @@ def tone(sample_rate: int, seconds: float, channels: int = 1) -> np.ndarray:
     return np.stack([wave / (1 + c) for c in range(channels)]).astype(np.float32)
 
 
-def write_portrait(path: Path, rgb: np.ndarray, seconds: float = 6.0, height: int = 360) -> Path:
-    """Write a still picture as a clip of 640 x 360 px with silence: somebody who hardly moves, before a grey wall.
+def write_portrait(
+    path: Path, rgb: np.ndarray, seconds: float = 6.0, height: int = 360, sound: np.ndarray | None = None
+) -> Path:
+    """Write a still picture as a clip of 640 x 360 px: somebody who hardly moves, before a grey wall.
 
-    Args: height: of the picture in the clip, px; photographs of a face alone need a wall around them to be found.
+    Args: height: of the picture in the clip, px; photographs of a face alone need a wall around them to be found;
+    sound: `(1, 16000 * seconds)`; silence where None.
     """
     width = round(rgb.shape[1] * height / rgb.shape[0])
     large = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
@@ -88,4 +91,18 @@ def write_portrait(path: Path, rgb: np.ndarray, seconds: float = 6.0, height: in
         top = (360 - height) // 2
         frame[top : top + height, left : left + shown.shape[1]] = shown
         frames.append((number / 25, frame))
-    return write_media(path, frames, np.zeros((1, round(16_000 * seconds)), np.float32), 16_000)
+    if sound is None:
+        sound = np.zeros((1, round(16_000 * seconds)), np.float32)
+    return write_media(path, frames, sound, 16_000)
+
+
+def write_flicker(path: Path, rgb: np.ndarray, seconds: float = 12.0) -> Path:
+    """Write a portrait whose light changes ten times a second at random, and noise that comes and goes likewise."""
+    rng = np.random.default_rng(1)
+    portrait = write_portrait(path.with_name("portrait.mp4"), rgb, 0.1)
+    with av.open(str(portrait)) as file:
+        still = next(file.decode(video=0)).to_ndarray(format="rgb24")
+    lights, loudness = rng.uniform(0.55, 1.0, round(10 * seconds)), rng.uniform(0, 0.5, round(10 * seconds))
+    frames = [(k / 25, (still * lights[int(k / 2.5)]).astype(np.uint8)) for k in range(round(25 * seconds))]
+    noise = rng.standard_normal(round(16_000 * seconds)) * np.repeat(loudness, 1600)
+    return write_media(path, frames, noise.clip(-1, 1)[None].astype(np.float32), 16_000)

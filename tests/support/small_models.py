@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
 from mmadfer.models.mma_dfer import MMADFER, untrained_model
 from mmadfer.stream.window import Window
-from mmadfer.types import Box
+from mmadfer.types import Box, WeightsInfo
 
 SPEC = InputSpec(image_size=32)
 TINY = ModelConfig(

@@ -31,7 +31,7 @@ def window_after(hop: int, sound: int | None = None, states: tuple[State, ...] =
 
 def exact(engine: PyTorchBackend, given: Window) -> torch.Tensor:
     """Return the logits of the whole pass."""
-    return engine(*model_inputs(given.crops, given.waveform, given.sample_rate, SPEC))
+    return engine(*model_inputs(given.crops, given.heard(SPEC), given.sample_rate, SPEC))
 
 
 def difference(a: torch.Tensor, b: torch.Tensor) -> float:

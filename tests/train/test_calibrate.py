@@ -8,10 +8,11 @@ import torch
 
 import mmadfer
 from mmadfer import metrics
-from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.config import InputSpec
 from mmadfer.files.checksums import sha256
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.postprocess import softmax
+from mmadfer.types import WeightsInfo
 from tests.support.small_models import TINY
 from train import calibrate
 from train.scoring.predictions import Predictions, Subject, load_predictions
@@ -184,3 +185,32 @@ def test_predictions_survive_their_file_and_damage_is_named(tmp_path):
         load_predictions(path)
     with pytest.raises(FileNotFoundError, match="there are no predictions"):
         load_predictions(tmp_path / "none.npz")
+
+
+def answers(tops, right):
+    """Answers of two classes with these top probabilities, right or wrong."""
+    values = np.array([[top, 1 - top] for top in tops])
+    return values, np.array([0 if ok else 1 for ok in right])
+
+
+def test_the_threshold_is_the_least_that_keeps_the_error():
+    tops = np.linspace(0.99, 0.6, 100)
+    right = [k < 50 or k % 2 == 0 for k in range(100)]  # from the 51st on, every other one is wrong
+    for error in (0.05, 0.1, 0.2):
+        threshold = calibrate.unsure_threshold(*answers(tops, right), error)
+        kept = tops >= threshold
+        wrong = ~np.array(right)
+        assert wrong[kept].mean() <= error < wrong[tops >= threshold - 0.02].mean() + 0.02
+    assert calibrate.unsure_threshold(*answers(tops, right), 0.3) == 0.0, "all of them together are good enough"
+
+
+def test_a_threshold_where_all_are_right_or_wrong_or_too_few():
+    tops = np.linspace(0.99, 0.6, 30)
+    assert calibrate.unsure_threshold(*answers(tops, [True] * 30), 0.0) == 0.0
+    assert calibrate.unsure_threshold(*answers(tops, [False] * 30), 0.5) == 1.0
+    assert calibrate.unsure_threshold(*answers(tops[:5], [True] * 5), 0.5) == 1.0, "five answers settle nothing"
+    assert calibrate.unsure_threshold(np.zeros((0, 2)), np.zeros(0, int), 0.5) == 1.0
+    ties = calibrate.unsure_threshold(*answers([0.8] * 40, [True] * 20 + [False] * 20), 0.25)
+    assert ties == 1.0, "answers of one probability stand together"
+    with pytest.raises(ValueError, match="as many labels"):
+        calibrate.unsure_threshold(np.zeros((3, 2)), np.zeros(2, int), 0.1)

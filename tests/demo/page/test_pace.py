@@ -35,7 +35,7 @@ def test_a_change_to_exact_answers_and_back_is_told_in_words(
             script = "([part, words]) => document.querySelector(`[data-part=${part}]`).textContent.includes(words)"
             page.wait_for_function(script, arg=[part, words], timeout=SLOW)
 
-        shows("details", "probabilities off by")  # by the step, and compared with the exact pass
+        shows("details", "of each class when last compared")  # by the step, and compared with the exact pass
         machine.seconds = 0.0
         shows("notices", "from now on every one is computed whole")
         shows("details", "every answer is computed whole")

@@ -137,7 +137,7 @@ def phase(page: Page, name: str) -> None:
 
 
 def said(page: Page) -> str:
-    return " ".join(page.locator(".mm-curtain").inner_text().split())
+    return " ".join(page.locator("[data-part=curtain]").inner_text().split())
 
 
 def button(page: Page) -> Any:

@@ -112,6 +112,8 @@ def test_a_page_gets_a_box_for_its_frames_and_an_answer(open_page: Callable[...,
     assert len(result["face"]) == 4
     assert result["label"] in page.welcome["labels"]
     assert "window filling" in result["states"]
+    assert (result["restsOn"], result["temperature"], result["unsureBelow"], result["unsure"]) == ("face", 1, 0, False)
+    assert page.welcome["unsureError"] == 0
 
 
 @pytest.mark.parametrize("message", [m for m, _ in BAD_BINARY.values()] + [*BAD_TEXT.values()])
@@ -207,6 +209,8 @@ def test_while_the_model_loads_the_page_is_there_and_says_so() -> None:
             app.load()
         assert get(url + "live/info") | {"maxSessions": 0} == {
             "source": "browser",
+            "share": False,
+            "smoothing": 0.0,
             "maxSessions": 0,
             "model": "failed",
             "error": "weights.pth is cut short",
@@ -236,3 +240,17 @@ def test_a_page_of_another_version_is_told_to_reload_and_not_to_try_again(open_p
     said = page.next()
     assert said["type"] == "refused" and "reload" in said["message"]
     assert page.closed() == Close.POLICY
+
+
+def test_a_page_that_watches_a_clip_chooses_a_face_or_is_told_why_not(clips: Path) -> None:
+    with running_app(source=str(clips / "derived_face_jfk_6s_44k.mp4")) as app:
+        page = Page(app.url)
+        try:
+            assert page.next("frame")["others"] == []
+            page.socket.send(json.dumps({"type": "choose", "number": 99}))
+            news = page.next("face")
+            assert (news["news"], news["wished"]) == ("gone", 99)
+            page.socket.send(json.dumps({"type": "choose", "number": "1"}))
+            assert "1 or more" in page.next("recordingTrouble")["message"]
+        finally:
+            page.socket.close()

@@ -108,3 +108,11 @@ def test_a_slow_page_gets_the_newest_frame_with_its_own_picture_and_then_the_rea
 
 def test_what_waits_for_a_slow_page_is_bounded() -> None:
     assert len(asyncio.run(sent_to_a_slow_page(limit=4))) <= 4 + 2
+
+
+def test_a_viewers_wishes_come_out_as_they_went_in() -> None:
+    assert parse_text('{"type": "choose", "number": 3}').number == 3
+    told = parse_text('{"type": "settings", "smoothing": 2.5, "interval": 0.5}')
+    assert (told.smoothing, told.interval) == (2.5, 0.5)
+    usual = parse_text('{"type": "settings", "smoothing": null}')
+    assert (usual.smoothing, usual.interval) == (None, 0.0)

@@ -16,12 +16,15 @@ import pytest
 
 from demo.session.outbox import Outbox
 from demo.session.protocol import HEADER, Close, Kind
-from demo.session.session import Session, SpectrogramFeed, decode, in_protocol
+from demo.session.session import Session, decode, in_protocol
+from demo.session.spectrogram import SpectrogramFeed
 from mmadfer.config import InputSpec
 from mmadfer.media.media_file import open_media
 from mmadfer.sound.logmel import log_mel
 from mmadfer.stream.intake import Frame, Intake, SeenFrame, Sound, StreamError
+from mmadfer.stream.shared import Halves
 from mmadfer.stream.window import AVWindow
+from tests.support.programs import answer
 from tests.support.waiting import until
 
 RATE = 44_100
@@ -130,6 +133,8 @@ def test_an_announced_microphone_may_count_anew(intake: Intake, listener: Listen
 )
 def test_a_face_detector_that_cannot_run_is_told(error: Exception, listener: Listener) -> None:
     class Blind:
+        restarts = 0
+
         def update(self, rgb: np.ndarray, time_s: float) -> None:
             raise error
 
@@ -267,3 +272,19 @@ def test_a_stopped_session_leaves_no_thread_and_gives_no_window() -> None:
     session.stop()
     assert until(lambda: name not in [thread.name for thread in threading.enumerate()], 2.0)
     assert session.window() is None
+
+
+def test_what_face_and_voice_say_alone_goes_with_the_next_answer_and_no_other() -> None:
+    session, seen = Session(InputSpec(image_size=112), smoothing=0.5), []
+    session.on_answer = lambda prediction, _: seen.append((session.alone, session.smoothing))
+    prediction = answer().prediction
+    halves = Halves(prediction, prediction)
+    session.on_result(prediction)
+    session.set_wishes(2.0, 1.0)
+    session.on_halves(halves)
+    session.on_result(prediction)
+    session.set_wishes(None, 0.0)
+    session.on_result(prediction)
+    assert seen == [(None, 0.5), (halves, 2.0), (None, 0.5)]
+    assert session.stream.least_interval == 0
+    session.stop()

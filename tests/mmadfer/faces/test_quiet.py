@@ -250,6 +250,7 @@ def test_commands_that_look_for_faces_are_quiet(name, tmp_path):
     assert not CHATTER.search(done.stderr), done.stderr
 
 
+@pytest.mark.timeout(600)  # of 10 to 20 s of work, the model's part is of low priority: it waits for whatever else runs
 def test_the_live_app_is_quiet(tmp_path):
     command = [sys.executable, "-m", "demo.live", "--source", str(trees.FACE), "--backend", "pytorch"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from demo.app import App
-from mmadfer.config import InputSpec, WeightsInfo
+from mmadfer.config import InputSpec
 from mmadfer.files.names import original, shown
 from mmadfer.outputs import parquet_file
 from mmadfer.outputs.csv_file import CsvFile
@@ -32,7 +32,7 @@ from mmadfer.outputs.schema import (
     columns,
     failed_row,
 )
-from mmadfer.types import Box, Prediction, State
+from mmadfer.types import Box, Prediction, State, WeightsInfo
 from tests.support.live import FollowingRecognizer
 from tests.support.places import ROOT
 from tests.support.waiting import until
@@ -41,7 +41,14 @@ LABELS = ("anger", 'sad, "quoted"', "=joy", "Über\u200braschung")
 INFO = WeightsInfo("w\\eights\udce9", True)
 NAMES = ("plain.mkv", 'a,"b";\n\r.mkv', "caf\udce9\\xe9 \u2028\u202e.mkv", "=1+1", "😀", " ")
 BEFORE = ["file", "time_s", "label"]
-AFTER = ["face_x", "face_y", "face_width", "face_height", "has_audio", "states", "latency_ms", "weights"]
+AFTER = ["face_x", "face_y", "face_width", "face_height", "face_number", "face_count", "has_audio"]
+AFTER += ["speech", "states"]
+ALONE = [
+    "smoothing_s",
+    *(f"{half}_alone_{name}" for half in ("face", "voice") for name in ("anger", "joy")),
+    "alone_age_s",
+]
+AFTER += ["rests_on", "temperature", "unsure", "latency_ms", "weights"]
 
 
 def prediction(number: int, face: bool = True, trusted: bool = True, states: tuple[State, ...] = ()) -> Prediction:
@@ -55,6 +62,7 @@ def prediction(number: int, face: bool = True, trusted: bool = True, states: tup
         latency_ms=1000 / (number + 3),
         states=states,
         trusted=trusted,
+        speech=(number % 7) / 7 if face else None,
     )
 
 
@@ -137,7 +145,8 @@ def test_files_made_before_are_read_by_the_same_names():
     parquet = [column.name for column in columns(Output.PARQUET, ["anger", "joy"])]
     assert parquet == [*BEFORE, "anger", "joy", *AFTER, "error"]
     page = [column.name for column in columns(Output.PAGE, ["anger", "joy"])]
-    assert page == [*BEFORE, "anger", "joy", *AFTER, "time_utc", "engine", "smoothed_anger", "smoothed_joy"]
+    further = ["time_utc", "engine", "smoothed_anger", "smoothed_joy", *ALONE, "segment", "frame", "drift"]
+    assert page == [*BEFORE, "anger", "joy", *AFTER, *further]
 
 
 def test_the_version_is_in_json_lines_and_parquet(tmp_path):

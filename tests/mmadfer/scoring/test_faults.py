@@ -112,7 +112,7 @@ def test_a_clip_that_fails_in_any_way_is_a_row(weights, clips, tmp_path, monkeyp
     worker = ScoreWorker(Job(str(weights), "pytorch", "cpu", "fp32", 1.0, run="r"))
     for error in (RuntimeError, MemoryError, IndexError, SyntaxError, TypeError, SystemError, struct.error):
 
-        def fail(*_, error=error):
+        def fail(*_, error=error, **__):
             raise error("x")
 
         with pytest.MonkeyPatch.context() as patch:
@@ -128,9 +128,9 @@ def test_what_is_odd_about_a_clip_comes_back_with_it(weights, clips):
     worker = ScoreWorker(Job(str(weights), "pytorch", "cpu", "fp32", 1.0))
     real, path = worker._recognizer.predict_file, clips / MUTE
 
-    def odd(*given):
+    def odd(*given, **how):
         logging.getLogger("mmadfer.media.media_file").warning("%s: a hole at %.1f s", path, 0.5)
-        return real(*given)
+        return real(*given, **how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker._recognizer, "predict_file", odd)

@@ -14,13 +14,13 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-import mmadfer
-from mmadfer import predict
+from mmadfer import predict, save_model
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.scoring import pool as ray_pool
 from mmadfer.scoring import run
 from mmadfer.scoring.parts import METADATA
 from mmadfer.scoring.worker import Job, ScoreWorker
+from mmadfer.types import WeightsInfo
 from tests.support.scored import FACE, MUTE, by_file, options, part_times
 from tests.support.small_models import SPEC, small_model
 
@@ -70,9 +70,10 @@ def test_a_folder_gets_the_recognisers_own_answers(ray_here, weights, clips, tmp
     assert list(by_file(out)) == [str(folder / "2.MP4")]
     assert json.loads(pq.read_schema(out).metadata[METADATA])["throughput"] == figures
     other = small_model()
-    other.info = mmadfer.config.WeightsInfo("small", True, temperature=3.0)
-    others = mmadfer.save_model(other, tmp_path / "other.safetensors")
+    other.info = WeightsInfo("small", True, temperature=3.0)
+    others = save_model(other, tmp_path / "other.safetensors")
     refused = [("weights", options(out, others)), ("hop", options(out, weights, "--hop", "2"))]
+    refused.append(("voice_activity", options(out, weights, "--no-voice-activity")))
     for what, arguments in (*refused, ("backend", options(out, weights, "--backend", "auto"))):
         assert predict.main([str(folder), *arguments]) == 2
         error = capsys.readouterr().err.splitlines()[-1]
@@ -120,7 +121,7 @@ def test_a_clip_that_ends_its_worker_is_given_up(weights, clips, tmp_path, monke
     worker = ScoreWorker(Job(str(weights), "pytorch", "cpu", "fp32", 1.0, run="r"))
     clip = {"key": "k", "name": "a.mkv", "path": str(clips / MUTE)}
 
-    def die(*_):
+    def die(*_, **__):
         raise SystemExit
 
     with pytest.MonkeyPatch.context() as patch:

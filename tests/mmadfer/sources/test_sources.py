@@ -46,6 +46,22 @@ def test_a_clip_loops_at_its_own_pace_with_unbroken_sound(clips: Path) -> None:
     assert ends[-1] / 48_000 == pytest.approx(5.5, abs=0.7)
 
 
+def test_a_clip_knows_how_far_it_was_at_any_moment(clips: Path) -> None:
+    source, recorded = ClipSource(clips / "derived_asl_sorry_jfk_2s_48k.mp4"), Recorded()
+    before = time.monotonic()
+    source.start(recorded)
+    assert until(lambda: len(recorded.frames) > 100, 10)
+    source.close()
+    times = [frame.time for _, frame in recorded.frames]
+    positions = [source.position(moment) for moment in times]
+    assert source.name == "derived_asl_sorry_jfk_2s_48k.mp4" and source.position(before - 1) is None
+    assert all(position is not None and 0 <= position < 2.6 for position in positions)
+    steps = np.diff(positions)
+    begun_anew = steps < 0
+    assert begun_anew.sum() in (1, 2)
+    assert np.allclose(steps[~begun_anew], np.diff(times)[~begun_anew], atol=1e-6)
+
+
 def test_a_slow_consumer_gets_fewer_frames_and_no_drift(clips: Path) -> None:
     got = play(clips / "intel_asl_sorry.mkv", 4.0, work=0.15)
     lags = [arrival - frame.time for arrival, frame in got.frames]

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmadfer.config import WeightsInfo
 from mmadfer.models.mma_dfer import untrained_model
 from mmadfer.recognizer import EmotionRecognizer
 from mmadfer.stream.answers import DRIFT_AGAIN, MIN_INTERVAL, Answers, Drift
 from mmadfer.stream.window import Window
-from mmadfer.types import Prediction
+from mmadfer.types import Prediction, WeightsInfo
 from tests.support.live import FollowingRecognizer
 from tests.support.small_models import SPEC, TINY
 from tests.support.steps import HOP, window_after
@@ -42,6 +41,12 @@ def test_a_window_is_due_once_and_the_next_after_its_time(recognizer: EmotionRec
         values = {**vars(first), "end": first.end + later, "version": first.version + 1}
         assert answers.is_due(type(first)(**values)) is due, f"{later:.3f} s later"
     last = type(first)(**{**vars(first), "end": first.end + 0.01, "version": first.version + 1})
+    assert not answers.is_due(last)
+    answers.least_interval = 0.7  # somebody has asked for fewer
+    for later, due in ((0.6, False), (0.8, True)):
+        values = {**vars(first), "end": first.end + later, "version": first.version + 1}
+        assert answers.is_due(type(first)(**values)) is due, f"{later:.3f} s later"
+    answers.least_interval = 0.01  # more than there are cannot be asked for
     assert not answers.is_due(last)
     now += 1.0  # the source has halted: its last frame is answered all the same
     assert answers.is_due(last)

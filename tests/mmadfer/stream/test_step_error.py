@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmadfer.config import WeightsInfo
 from mmadfer.postprocess import softmax
 from mmadfer.stream.kept import KeptFrame, KeptSound, context_change, renewed
 from mmadfer.stream.step_error import LIMIT, Response, allowed_shift, shift
+from mmadfer.types import Basis, WeightsInfo
 
 PLAIN = WeightsInfo()
 
@@ -71,6 +71,27 @@ def test_no_logits_within_the_allowed_shift_move_a_probability_by_more_than_the_
     assert reached <= LIMIT + 1e-5, f"{reached:.5f}"
     # and it is no smaller than it must be: the least sure class reaches half of the limit and more
     assert reached > LIMIT / 2 or most > 10
+
+
+OF_A_FACE = WeightsInfo(
+    temperature=2.0,
+    temperatures={"face": 0.5, "voice": 8.0},
+    logit_bias=(0.5, -1.0, 0.0),
+    logit_biases={"voice": (0.0, 2.0, 0.0)},
+)
+
+
+@pytest.mark.parametrize("basis", [*Basis])
+@pytest.mark.parametrize("logits", [(0.0, 0.0, 0.0), (2.0, 1.0, 0.5)])
+def test_the_bound_holds_at_the_temperature_of_the_answer(logits, basis):
+    given, temperature = torch.tensor([logits]), OF_A_FACE.temperature_for(basis)
+    most, reached = allowed_shift(given, OF_A_FACE, basis), 0.0
+    for low_or_high in [*np.eye(3), *(1 - np.eye(3))]:
+        moved = given + torch.tensor(most * OF_A_FACE.temperature * low_or_high, dtype=torch.float32)
+        assert shift(moved, given, OF_A_FACE) == pytest.approx(most, rel=1e-3)
+        pair = [softmax(values[0].numpy(), temperature, OF_A_FACE.bias_for(basis)) for values in (given, moved)]
+        reached = max(reached, float(np.abs(pair[0] - pair[1]).max()))
+    assert LIMIT / 2 < reached <= LIMIT + 1e-5, f"{reached:.5f}"
 
 
 def test_an_answer_that_is_not_known_is_taken_for_the_least_sure_one():

@@ -22,6 +22,9 @@ FPS = 30.0
 class FaceEverywhere:
     """A tracker whose face is the frame's middle, except while it is told to see none."""
 
+    restarts = 0
+    in_view = ()
+
     def __init__(self):
         self.sees = True
         self.closed = False
@@ -42,7 +45,7 @@ def picture(k):
 
 def filled(seconds=4.0, rate=48_000, channels=2, sound=True, frames=True, face=lambda time: True, offset=0.0):
     """Return a window that got ``seconds`` of frames and sound in turn, frame k as a picture of value k."""
-    window = AVWindow(SPEC, FaceEverywhere())
+    window = AVWindow(SPEC, FaceEverywhere(), voice_activity=False)
     wave = tone(rate, seconds, channels)
     step = round(rate / FPS)
     for k in range(round(seconds * FPS)):
@@ -115,6 +118,42 @@ def test_states_of_the_face():
     assert back.states == () and back.face_lost_s == 0
     never = filled(4.0, face=lambda t: False)[0].window()
     assert never.face_lost_s == pytest.approx(119 / FPS)
+
+
+def test_a_face_counts_from_three_frames_in_a_row_on_and_then_from_its_first():
+    def flicker(frames):  # a pattern on the wall, taken for a face in so many frames after 2 s
+        return filled(3.0, face=lambda t: 2.0 <= t < 2.0 + (frames - 0.5) / FPS)[0].window()
+
+    for frames in (1, 2):
+        view = flicker(frames)
+        assert view.crops == [] and State.NO_FACE in view.states, f"{frames} frames"
+        assert view.face_lost_s == pytest.approx(89 / FPS)
+    view = flicker(3)
+    assert sorted(set(view.frame_times)) == [60 / FPS, 61 / FPS, 62 / FPS]
+    assert State.FACE_LOST in view.states
+
+
+def test_held_boxes_make_no_false_face_last():
+    window = AVWindow(SPEC, FaceEverywhere(), voice_activity=False)
+    window.push_frame(0.0, picture(0))
+    window._tracker.update = lambda rgb, time: None
+    window.push_frame(0.1, picture(1))
+    window._tracker.update = lambda rgb, time: TrackedFace(Box(4, 4, 16, 16), 0.9, held=time > 0.25)
+    for k in range(2, 12):
+        window.push_frame(k / 10, picture(k))
+    assert window.window().crops == []
+
+
+def test_a_photograph_and_a_short_clip_need_no_three_frames():
+    for frames in (1, 2):
+        window = AVWindow(SPEC, FaceEverywhere(), voice_activity=False)
+        for k in range(frames):
+            window.push_frame(k / FPS, picture(k))
+        assert len(window.window().crops) == 16 and window.window().face_lost_s == 0
+    window._tracker.sees = False
+    window.push_frame(0.5, picture(3))
+    view = window.window()
+    assert view.crops == [] and State.NO_FACE in view.states and view.face_lost_s == pytest.approx(0.5)
 
 
 def test_video_only_and_sound_only():

@@ -29,6 +29,7 @@ class Watched:
         self.started = time.monotonic()
         self.answers: list[tuple[float, float]] = []
         self.exact = False
+        self.least_interval = 0.0
         self.told: list[dict[str, Any]] = []
         self.errors: list[str] = []
         self._empty = AVWindow(FollowingRecognizer().spec).window()

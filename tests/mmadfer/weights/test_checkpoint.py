@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 
 import mmadfer
 from mmadfer import convert
-from mmadfer.config import MAFW_LABELS, InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import MAFW_LABELS, InputSpec, ModelConfig
 from mmadfer.files import checksums
 from mmadfer.models.mma_dfer import untrained_model
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import checkpoint, header, official
 from tests.support.golden import inputs, largest_difference, official_state
 from tests.support.places import GOLDEN

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from mmadfer.config import InputSpec, ModelConfig, WeightsInfo
+from mmadfer.config import InputSpec, ModelConfig
+from mmadfer.types import WeightsInfo
 from mmadfer.weights import origin
 from mmadfer.weights.origin import Known, Origin
 from tests.support.places import ROOT

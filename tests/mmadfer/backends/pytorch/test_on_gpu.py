@@ -1,14 +1,12 @@
 """PyTorch on a GPU as it is: right in every precision, by recordings as without them, and steady over a long stream."""
 
 import gc
-import time
 
 import numpy as np
 import pytest
 import torch
 
 from export.parity import compare
-from mmadfer.backends import Backend
 from mmadfer.backends.pytorch.backend import PyTorchBackend
 from mmadfer.config import InputSpec
 from mmadfer.models.mma_dfer import untrained_model
@@ -21,6 +19,8 @@ from tests.support.small_models import stressed_model
 pytestmark = pytest.mark.gpu
 
 HOPS, SETTLED = 1000, 100
+WAIT_CYCLES = 20_000_000
+"""How long the GPU is kept waiting for a step: about 10 ms, of which the CPU takes 3 to say what is to be done."""
 
 
 def with_open_gates(model):
@@ -104,21 +104,31 @@ def test_a_stream_of_a_thousand_hops_takes_no_more_memory(full_size):
     assert grown == [0, 0], f"{grown[0]} bytes more in tensors, {grown[1]} bytes more taken from the driver"
 
 
-def step_times(backend: Backend) -> np.ndarray:
-    """Return how long steps take from face crop to logits on the CPU, ms, the spectrogram being there."""
+@torch.inference_mode()
+def step_times(backend: PyTorchBackend) -> np.ndarray:
+    """Return how long the GPU works on steps from face crop to logits, ms, the spectrogram being there.
+
+    Not how long steps take on the CPU: of that, the system takes what it likes where others have the machine, too, and
+    a step of the same work was seen to take 2.6 times the median. So the GPU is kept waiting until all of a step lies
+    in its queue, and its own clock is read at both ends. A step that makes the CPU wait in its midst counts the wait.
+    """
     spec, config = backend.spec, backend.config
     crop = np.random.RandomState(0).randint(0, 256, (spec.image_size, spec.image_size, 3), dtype=np.uint8)
     sound, kept_sum = torch.randn(1, 1, spec.mel.frames, spec.mel.bins), torch.randn(config.depth, config.bottleneck)
     times = []
     for _ in range(SETTLED + HOPS):
-        start = time.perf_counter()
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda._sleep(WAIT_CYCLES)
+        start.record()
         encoded = backend.encode(backend.frames([crop]), sound, kept_sum)
-        backend.head(encoded.cls.expand(spec.num_frames, -1), encoded.audio_cls)
-        times.append(1000 * (time.perf_counter() - start))
+        backend._head(encoded.cls.expand(spec.num_frames, -1), encoded.audio_cls)  # `head` waits for the logits
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end))
     return np.array(times[SETTLED:])
 
 
-def test_steps_take_the_same_time_each(full_size):
+def test_steps_are_the_same_work_each(full_size):
     gc.collect()
     times = step_times(full_size)
     median, p99 = np.median(times), np.percentile(times, 99)

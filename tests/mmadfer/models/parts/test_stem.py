@@ -65,6 +65,29 @@ def test_each_patch_sees_its_own_pixels_and_not_those_far_away():
     assert (seen[48:, 48:] == 0).all()
 
 
+def test_a_stage_at_full_size_and_more_pairs_keep_the_patches():
+    plain = ConvStem((48, 48), 8, 3, 32)
+    deeper = ConvStem((48, 48), 8, 3, 32, (2, 1, 1, 3))
+    image = torch.rand(2, 3, 48, 48)
+    assert plain(image).shape == deeper(image).shape == (2, 36, 32)
+    assert [stage.shrink[0].stride for stage in deeper.stages] == [(1, 1), (2, 2), (2, 2), (2, 2)]
+    assert [len(stage.mixes) for stage in deeper.stages] == [2, 1, 1, 3]
+
+
+@pytest.mark.parametrize("pairs", [(1, 1), (1, 1, 1, 1, 1), (1, 0, 1)])
+def test_pairs_that_are_not_those_of_the_stages_are_refused(pairs):
+    with pytest.raises(ValueError, match="stem of 8 px patches has 3 stages, or one more at full size"):
+        ConvStem((48, 48), 8, 3, 32, pairs)
+
+
+def test_the_faces_stem_alone_is_deeper():
+    config = dataclasses.replace(CONV, patch_size=8, face_stem=(1, 1, 1, 1))
+    model = untrained_model(InputSpec(image_size=48, num_frames=2), config)
+    assert len(model.face.patch_embed.stages) == 4
+    assert all(len(stage.mixes) == 1 for stage in model.audio.patch_embed.stages)
+    assert ModelConfig.from_json(config.to_json()) == config
+
+
 def test_a_stem_that_is_trained_follows_its_batches_and_a_frozen_one_does_not():
     for frozen in (True, False):
         model = conv_model()
@@ -89,7 +112,7 @@ def test_weights_with_batch_statistics_survive_the_file(tmp_path):
     model = conv_model(patch_size=8)
     again = checkpoint.load_model(checkpoint.save_model(model, tmp_path / "conv.safetensors"))
     assert again.config == model.config
-    assert again.state_dict()["face.patch_embed.stages.0.mix.1.num_batches_tracked"].dtype == torch.int64
+    assert again.state_dict()["face.patch_embed.stages.0.mixes.0.1.num_batches_tracked"].dtype == torch.int64
     off = (again(*clip(0)) - model(*clip(0))).abs().max()
     assert off == 0, f"off by {off:.1e}"
     again.train()  # may go on being trained, and be written again
