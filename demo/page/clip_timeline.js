@@ -5,7 +5,8 @@ import { isDark } from "./colors.js";
 import { fillLegend } from "./legend.js";
 import { drawCursor, drawFlags, drawRiver, nearest, ranked } from "./river.js";
 import { LONGEST_STEP, summarizeClip } from "./summary.js";
-import { clipMomentOf, clipSummaryOf, minutesOf } from "./words.js";
+import { minutesOf } from "./words.js";
+import { clipMomentOf, clipSummaryOf } from "./words_tabs.js";
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10 }; // s
 

@@ -5,7 +5,8 @@ import { colorOf } from "./colors.js";
 import { Player } from "./player.js";
 import { Reading } from "./reading.js";
 import { nearest } from "./river.js";
-import { caption, CLIP } from "./words.js";
+import { caption } from "./words.js";
+import { CLIP } from "./words_tabs.js";
 
 const NEAR = 1; // s to an answer that is still shown
 

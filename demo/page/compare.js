@@ -2,7 +2,8 @@
 
 import { ClipTimeline } from "./clip_timeline.js";
 import { summarizeClip } from "./summary.js";
-import { capital, OPENED, percent, shiftOf } from "./words.js";
+import { capital, labelOf, percent, shiftOf } from "./words.js";
+import { OPENED } from "./words_tabs.js";
 
 export class Compare {
   // onSeek(seconds): in both.
@@ -49,7 +50,7 @@ function rowsOf(first, second) {
   });
   return first.labels.map((name) => {
     const row = document.createElement("tr");
-    const title = Object.assign(document.createElement("th"), { scope: "row", textContent: capital(name) });
+    const title = Object.assign(document.createElement("th"), { scope: "row", textContent: capital(labelOf(name)) });
     const cells = [percent(a[name]), percent(b[name]), shiftOf(b[name], a[name])];
     row.append(title, ...cells.map((words) => Object.assign(document.createElement("td"), { textContent: words })));
     return row;

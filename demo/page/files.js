@@ -4,7 +4,7 @@ import { ClipView } from "./clip_view.js";
 import { withCode } from "./markup.js";
 import { download } from "./results.js";
 import { Refused, Upload } from "./upload.js";
-import { FILES } from "./words.js";
+import { FILES } from "./words_tabs.js";
 
 const MOST_QUEUED = 50;
 const HELD = 1024; // bytes whose reading shows that a file can still be read

@@ -1,6 +1,7 @@
 // The further files of a recording (Parquet, report, and what other programs read), which the server makes of its tables. No
 // picture and no sound go there, and it keeps nothing.
 
+import { RECORDING } from "./words.js";
 import { zip } from "./zip.js";
 
 const ADDRESS = new URL("../recordings/files", import.meta.url);
@@ -24,7 +25,7 @@ export async function furtherFiles(tables, formats) {
     const files = Object.entries(told.files).map(([name, text]) => ({ name, blob: new Blob([bytes(text)]) }));
     return { files, missing: told.missing.join("; ") };
   } catch {
-    return { files: [], missing: "the server cannot be reached" };
+    return { files: [], missing: RECORDING.unreachable };
   }
 }
 

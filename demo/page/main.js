@@ -10,6 +10,7 @@ import { Faces } from "./faces.js";
 import { FileTab } from "./files.js";
 import { FrameSender } from "./frames.js";
 import { Halves } from "./halves.js";
+import { language, translate } from "./language.js";
 import { loadStyle, notice, withCode, write } from "./markup.js";
 import { Reading } from "./reading.js";
 import { RecorderControls } from "./recorder_controls.js";
@@ -23,7 +24,9 @@ import { Spectrogram } from "./spectrogram.js";
 import { Stage } from "./stage.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
-import { ABOUT, caption, DEVICE_WORDS, FACES, heardOf, notices, PHASES, privacy, seconds } from "./words.js";
+import {
+  ABOUT, caption, DEVICE_WORDS, FACES, heardOf, LIVE, NO_ANSWER, notices, perSecond, PHASES, privacy, seconds, START, windowMark,
+} from "./words.js";
 
 const ASK_AGAIN = 1000; // ms between two questions to a server that is still loading its model
 const NUMBERED = 64; // frames whose numbers are kept: more than come until an answer does
@@ -37,6 +40,7 @@ export async function mount(element) {
   const root = element.querySelector(".mm-live");
   if (root.dataset.mounted) return;
   root.dataset.mounted = "yes";
+  translate(root);
   await loadStyle(new URL("live.css", import.meta.url));
   root.hidden = false;
   calm();
@@ -114,7 +118,7 @@ class Live {
     this.sheet.setServer(info);
     this.recorder = this.makeRecorder();
     this.parts.privacy.textContent = privacy(this.source, location.hostname);
-    this.parts.limits.href = new URL("../about/", import.meta.url);
+    this.parts.limits.href = new URL(`../about/?lang=${language}`, import.meta.url);
     if (this.source !== "browser") this.start();
     else this.enter(this.devices.secure ? "idle" : "insecure");
     this.learn(info);
@@ -180,7 +184,7 @@ class Live {
     this.parts.starter.hidden = !info.starter;
     this.parts.card.href = new URL("../card/", import.meta.url);
     this.parts.rate.textContent = `${info.sampleRate / 1000} kHz`;
-    this.parts["window-mark"].textContent = `the model hears the last ${info.windowSeconds} s`;
+    this.parts["window-mark"].textContent = windowMark(info.windowSeconds);
     if (info.labels.join() !== this.reading.labels.join()) this.baseline.forget();
     this.reading.setLabels(info.labels);
     this.halves.setLabels(info.labels);
@@ -276,7 +280,7 @@ class Live {
     this.liveSince = performance.now();
     this.timeline.interrupt();
     this.recorder.resume();
-    this.reading.clear("The first answer is on its way.");
+    this.reading.clear(NO_ANSWER.coming);
     this.enter("live");
   }
 
@@ -362,12 +366,12 @@ class Live {
     this.baseline.forget();
     this.note({ disagree: false });
     this.stage.setCaption(null);
-    this.reading.clear("Another face: the first answer is on its way.");
+    this.reading.clear(NO_ANSWER.otherFace);
   }
 
   showFrame(message) {
     const { sequence, box, fps, time } = message;
-    write(this.parts.fps, fps ? `${fps.toFixed(0)} / s` : "–");
+    write(this.parts.fps, fps ? perSecond(fps, 0) : "–");
     this.newest = { time, at: performance.now() / 1000 };
     this.numbered = [...this.numbered.slice(-NUMBERED), { time, sequence }];
     if (this.source === "browser") this.showFaces(this.frames.acknowledge(sequence), message);
@@ -394,7 +398,7 @@ class Live {
     this.details.showResult(result);
     const age = this.age(result.time);
     write(this.parts.latency, result.clip ? "–" : seconds(age)); // a clip comes from no camera
-    write(this.parts.answers, result.resultRate ? `${result.resultRate.toFixed(1)} / s` : "–");
+    write(this.parts.answers, result.resultRate ? perSecond(result.resultRate, 1) : "–");
     this.root.dataset.results = result.counters.results;
     const top = Math.max(...result.probabilities);
     const words = caption(result, top);
@@ -439,7 +443,7 @@ class Live {
     this.numbered = [];
     this.results.interrupt();
     this.halves.clear();
-    this.reading.clear("Nothing is being read.");
+    this.reading.clear(NO_ANSWER.ended);
     this.note({ states: null, trouble: "", disagree: false });
   }
 
@@ -474,9 +478,9 @@ class Live {
     });
     this.recorder?.allow(phase === "live");
     this.baseline.allow(phase === "live" && this.model?.trained);
-    this.parts.start.textContent = again ? "Try now" : ended ? "Start again" : "Start";
+    this.parts.start.textContent = again ? START.now : ended ? START.again : START.first;
     this.allowStart();
-    this.note({ phase: phase === "live" ? "Live" : title });
+    this.note({ phase: phase === "live" ? LIVE : title });
   }
 
   allowStart() {

@@ -3,7 +3,8 @@
 
 import { MOST_MARKERS } from "./opened_recording.js";
 import { MOST_TEXT } from "./recording.js";
-import { OPENED, tenthsOf } from "./words.js";
+import { tenthsOf } from "./words.js";
+import { OPENED } from "./words_tabs.js";
 
 const SHOWN = 50; // markers on one page of the list
 
@@ -124,10 +125,10 @@ export class MarkerList {
     const row = document.createElement("li");
     const form = document.createElement("form");
     form.className = "mm-mark";
-    const time = field("time", "Seconds", { type: "number", min: 0, max: this.length, step: "any", required: true, value: marker.at });
-    const text = field("text", "Text", { maxLength: Math.max(MOST_TEXT, marker.text.length), value: marker.text });
-    const cancel = button("mm-button mm-quiet", "Cancel", "", () => this.#leave(marker));
-    const set = Object.assign(document.createElement("button"), { className: "mm-button", textContent: "Set" });
+    const time = field("time", OPENED.seconds, { type: "number", min: 0, max: this.length, step: "any", required: true, value: marker.at });
+    const text = field("text", OPENED.text, { maxLength: Math.max(MOST_TEXT, marker.text.length), value: marker.text });
+    const cancel = button("mm-button mm-quiet", OPENED.cancel, "", () => this.#leave(marker));
+    const set = Object.assign(document.createElement("button"), { className: "mm-button", textContent: OPENED.set });
     form.append(time, text, set, cancel);
     form.addEventListener("submit", (event) => {
       event.preventDefault();

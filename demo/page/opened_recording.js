@@ -4,7 +4,7 @@
 import { csvLine } from "./results.js";
 import { FORMAT, MARKER_HEAD } from "./recording.js";
 import { unzip, ZipError } from "./unzip.js";
-import { OPENED } from "./words.js";
+import { DAMAGED, OPENED } from "./words_tabs.js";
 import { zip } from "./zip.js";
 
 const TOLD_ELSEWHERE = /\.(eaf|textgrid|boris|html)$/i; // files that tell the markers in another form
@@ -25,7 +25,7 @@ export class OpenedRecording {
       return new OpenedRecording(file.name, { files, about, answers, markers, blob });
     } catch (error) {
       if (error instanceof ZipError) throw new RecordingError(error.none ? OPENED.noZip(file.name) : OPENED.damaged(file.name, error.message));
-      if (error instanceof DOMException) throw new RecordingError(OPENED.damaged(file.name, "it can no longer be read"));
+      if (error instanceof DOMException) throw new RecordingError(OPENED.damaged(file.name, DAMAGED.gone));
       throw error;
     }
   }
@@ -70,18 +70,18 @@ async function metadata(name, files) {
     about = JSON.parse(await (await files["metadata.json"].blob()).text());
   } catch (error) {
     if (error instanceof ZipError) throw error;
-    throw new ZipError("metadata.json cannot be read");
+    throw new ZipError(DAMAGED.about);
   }
   if (about?.format !== FORMAT.format) throw new RecordingError(OPENED.noRecording(name));
   if (!(about.version <= FORMAT.version)) throw new RecordingError(OPENED.newer(name, String(about.version), FORMAT.version));
   const labels = Array.isArray(about.labels) && about.labels.length > 1 && about.labels.every((label) => typeof label === "string");
   const media = about.media === null || (typeof about.media?.file === "string" && typeof about.media.type === "string");
-  if (!labels || !media || !Number.isFinite(about.seconds)) throw new ZipError("metadata.json lacks what a recording has");
+  if (!labels || !media || !Number.isFinite(about.seconds)) throw new ZipError(DAMAGED.aboutLacks);
   return about;
 }
 
 async function table(files, name) {
-  if (!files[name]) throw new ZipError(`${name} is missing`);
+  if (!files[name]) throw new ZipError(DAMAGED.missing(name));
   const [head = [], ...rows] = csvRows(await (await files[name].blob()).text());
   const last = rows.at(-1);
   if (last && last.length < head.length) rows.pop(); // cut off where a program fell over
@@ -91,7 +91,7 @@ async function table(files, name) {
 function answersOf({ head, rows }, { labels, segments = [] }) {
   const at = Object.fromEntries(head.map((name, i) => [name, i]));
   const columns = labels.map((label) => at[`smoothed_${label}`] ?? at[label]);
-  if (at.time_s === undefined || columns.includes(undefined)) throw new ZipError("answers.csv lacks columns");
+  if (at.time_s === undefined || columns.includes(undefined)) throw new ZipError(DAMAGED.columns);
   const text = (row, name) => row[at[name]] ?? "";
   const answers = rows.map((row) => {
     const values = columns.map((column) => Number(row[column]));
@@ -135,7 +135,7 @@ export function csvRows(text) {
   const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
   while (cell.lastIndex < text.length) {
     const found = cell.exec(text);
-    if (!found) throw new ZipError("a table in it cannot be read");
+    if (!found) throw new ZipError(DAMAGED.table);
     row.push(found[1] === undefined ? found[2] : found[1].replaceAll('""', '"'));
     if (found[3] !== ",") {
       rows.push(row);

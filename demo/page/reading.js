@@ -2,7 +2,7 @@
 
 import { setColor } from "./colors.js";
 import { write } from "./markup.js";
-import { basisOf, capital, firstGuess, percent, shiftOf, sureOf, unsureOf, withoutLabel } from "./words.js";
+import { basisOf, capital, firstGuess, labelOf, percent, shiftOf, sureOf, unsureOf, withoutLabel } from "./words.js";
 
 const ANNOUNCE_EVERY = 3000; // ms; a screen reader must be able to finish the last word
 
@@ -64,7 +64,7 @@ export class Reading {
   // Takes the old answer away, bars included: nobody shall read them as what is now.
   clear(line) {
     this.label.classList.remove("mm-unsure");
-    this.basis.textContent = "Reading";
+    this.basis.textContent = basisOf(null);
     this.#write("–", line, null);
     this.list.classList.add("mm-dim");
     for (const row of this.rows) {
@@ -105,7 +105,7 @@ function bar(name, index) {
   tick.hidden = true;
   track.append(fill, tick);
   track.setAttribute("aria-hidden", "true");
-  item.append(element("span", "mm-name", capital(name)), track, value, shift);
+  item.append(element("span", "mm-name", capital(labelOf(name))), track, value, shift);
   return { item, fill, value, shift, tick };
 }
 

@@ -182,7 +182,7 @@ export class RecorderControls {
     const { record } = this.parts;
     record.hidden = !recording && !this.allowed;
     record.classList.toggle("mm-running", Boolean(recording));
-    record.textContent = recording ? RECORDING.end(clockOf(recording.seconds)) : "Record";
+    record.textContent = recording ? RECORDING.end(clockOf(recording.seconds)) : RECORDING.begin;
     this.parts["mark-row"].hidden = !recording;
     this.live.changed(Boolean(recording));
   }

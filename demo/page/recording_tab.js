@@ -5,7 +5,8 @@ import { Compare } from "./compare.js";
 import { MarkerList } from "./marker_list.js";
 import { OpenedRecording, RecordingError } from "./opened_recording.js";
 import { download } from "./results.js";
-import { OPENED, RECORDING } from "./words.js";
+import { RECORDING } from "./words.js";
+import { OPENED } from "./words_tabs.js";
 
 export class RecordingTab {
   constructor(parts, tabs) {

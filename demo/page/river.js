@@ -3,7 +3,7 @@
 
 import { colorOf } from "./colors.js";
 import { LONGEST_STEP } from "./summary.js";
-import { capital } from "./words.js";
+import { capital, labelOf } from "./words.js";
 
 const NAMED_FROM = 20; // px of a band's width from which on its name stands in it
 const HATCH = 7; // px between two lines over a gap
@@ -59,13 +59,14 @@ export function nameBands({ context, height, scale }, labels, values, right) {
     const size = values[k] * height;
     if (size >= NAMED_FROM * scale) {
       const y = upper + size / 2;
-      const width = context.measureText(capital(name)).width;
+      const words = capital(labelOf(name));
+      const width = context.measureText(words).width;
       context.fillStyle = "rgb(13 16 24 / 72%)";
       context.beginPath();
       context.roundRect(right - width - 14 * scale, y - 9 * scale, width + 10 * scale, 18 * scale, 9 * scale);
       context.fill();
       context.fillStyle = "#fff";
-      context.fillText(capital(name), right - 9 * scale, y + 0.5 * scale);
+      context.fillText(words, right - 9 * scale, y + 0.5 * scale);
     }
     upper += size;
   });

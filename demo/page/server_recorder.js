@@ -133,7 +133,7 @@ export class ServerRecorder {
     record.hidden = !running && !this.allowed;
     record.disabled = Boolean(this.ending);
     record.classList.toggle("mm-running", Boolean(running));
-    record.textContent = this.ending ? RECORDING.writing : running ? RECORDING.end(clock) : "Record";
+    record.textContent = this.ending ? RECORDING.writing : running ? RECORDING.end(clock) : RECORDING.begin;
     this.parts["mark-row"].hidden = !running;
     this.kept = this.state.kept.find(({ id }) => !this.saving.has(id));
     kept.hidden = !this.kept || Boolean(running);

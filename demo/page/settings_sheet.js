@@ -1,5 +1,6 @@
 // The sheet of settings: what this viewer may choose, and what the server has chosen.
 
+import { chooseLanguage, chosenLanguage, LANGUAGES } from "./language.js";
 import { withCode } from "./markup.js";
 import { MAX_SMOOTHING, RATES, UPLOADS } from "./settings.js";
 import { SETTINGS } from "./words.js";
@@ -20,6 +21,8 @@ export class SettingsSheet {
     fill(this.fields.upload, UPLOADS.map((value) => [value, SETTINGS.upload(value)]));
     fill(this.fields.rate, RATES.map((value) => [value, SETTINGS.rate(value)]));
     this.fields.smoothing.max = MAX_SMOOTHING;
+    fill(parts["settings-language"], [["", SETTINGS.browserLanguage], ...Object.entries(LANGUAGES)]);
+    parts["settings-language"].value = chosenLanguage();
     this.#listen();
   }
 
@@ -92,6 +95,10 @@ export class SettingsSheet {
     for (const name of Object.keys(DEVICES)) take(name, (field) => field.value);
     for (const name of ["smoothing", "upload", "rate"]) take(name, (field) => Number(field.value));
     take("mirror", (field) => field.checked);
+    parts["settings-language"].addEventListener("change", ({ target }) => {
+      chooseLanguage(target.value);
+      parts["settings-language-later"].textContent = SETTINGS.languageLater;
+    });
     parts["settings-open"].addEventListener("click", () => this.open());
     parts["settings-reset"].addEventListener("click", () => {
       settings.reset();

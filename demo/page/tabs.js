@@ -1,7 +1,7 @@
 // Live, File, Recording: three tabs of one page, each with an address of its own (#live, #file, #recording). What runs in one
 // goes on while another is shown.
 
-import { TABS } from "./words.js";
+import { TABS } from "./words_tabs.js";
 
 const NAMES = ["live", "file", "recording"];
 

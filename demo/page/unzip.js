@@ -1,5 +1,6 @@
 // The files in a zip, without reading more of it than is asked for: stored or deflated, as this page and other programs write.
 
+import { DAMAGED } from "./words_tabs.js";
 import { crc32 } from "./zip.js";
 
 const [END, ENTRY, LOCAL] = [0x0605_4b50, 0x0201_4b50, 0x0403_4b50];
@@ -23,21 +24,21 @@ export async function unzip(file) {
   while (at >= 0 && tail.getUint32(at, true) !== END) at -= 1;
   if (at < 0) {
     const begins = file.size >= 4 && (await view(file, 0, 4)).getUint32(0, true) === LOCAL;
-    throw new ZipError("its end is missing", !begins);
+    throw new ZipError(DAMAGED.noEnd, !begins);
   }
   const count = tail.getUint16(at + 10, true);
   const [size, offset] = [tail.getUint32(at + 12, true), tail.getUint32(at + 16, true)];
-  if (offset === WIDE || count === 0xffff) throw new ZipError("it is of a kind for more than 4 GB, which this page does not read");
-  if (offset + size > file.size || count > MOST_ENTRIES) throw new ZipError("its list of files is broken");
+  if (offset === WIDE || count === 0xffff) throw new ZipError(DAMAGED.wide);
+  if (offset + size > file.size || count > MOST_ENTRIES) throw new ZipError(DAMAGED.list);
   return entries(file, await view(file, offset, offset + size), count);
 }
 
 function entries(file, list, count) {
   const found = {};
   for (let at = 0, i = 0; i < count; i += 1) {
-    if (at + 46 > list.byteLength || list.getUint32(at, true) !== ENTRY) throw new ZipError("its list of files is broken");
+    if (at + 46 > list.byteLength || list.getUint32(at, true) !== ENTRY) throw new ZipError(DAMAGED.list);
     const [title, extra, comment] = [28, 30, 32].map((place) => list.getUint16(at + place, true));
-    if (at + 46 + title > list.byteLength) throw new ZipError("its list of files is broken");
+    if (at + 46 + title > list.byteLength) throw new ZipError(DAMAGED.list);
     const name = new TextDecoder().decode(new Uint8Array(list.buffer, list.byteOffset + at + 46, title));
     const entry = {
       name,
@@ -55,21 +56,21 @@ function entries(file, list, count) {
 }
 
 async function unpacked(file, { name, flags, method, crc, packed, size, offset }, type = "") {
-  if (flags & 1) throw new ZipError(`${name} is encrypted`);
-  if (offset + 30 > file.size) throw new ZipError(`${name} is cut off`);
+  if (flags & 1) throw new ZipError(DAMAGED.encrypted(name));
+  if (offset + 30 > file.size) throw new ZipError(DAMAGED.cutOff(name));
   const head = await view(file, offset, offset + 30);
-  if (head.getUint32(0, true) !== LOCAL) throw new ZipError(`${name} is not where the list says`);
+  if (head.getUint32(0, true) !== LOCAL) throw new ZipError(DAMAGED.elsewhere(name));
   const start = offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
-  if (start + packed > file.size) throw new ZipError(`${name} is cut off`);
+  if (start + packed > file.size) throw new ZipError(DAMAGED.cutOff(name));
   const stored = file.slice(start, start + packed, type);
-  if (method !== 0 && method !== 8) throw new ZipError(`${name} is packed in a way that this page does not read`);
+  if (method !== 0 && method !== 8) throw new ZipError(DAMAGED.packed(name));
   const blob = method === 0 ? stored : await inflated(stored, name, size, type);
-  if (blob.size !== size || (await crc32(blob)) !== crc) throw new ZipError(`the check sum of ${name} does not fit`);
+  if (blob.size !== size || (await crc32(blob)) !== crc) throw new ZipError(DAMAGED.sum(name));
   return blob;
 }
 
 async function inflated(blob, name, size, type) {
-  if (size > MOST_INFLATED) throw new ZipError(`${name} is larger than this page unpacks`);
+  if (size > MOST_INFLATED) throw new ZipError(DAMAGED.tooLarge(name));
   const pieces = [];
   let length = 0;
   const reader = blob.stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
@@ -80,11 +81,11 @@ async function inflated(blob, name, size, type) {
       pieces.push(piece.value);
     }
   } catch {
-    throw new ZipError(`${name} cannot be unpacked`);
+    throw new ZipError(DAMAGED.unpacking(name));
   } finally {
     reader.cancel().catch(() => {}); // it has failed already
   }
-  if (length > size) throw new ZipError(`${name} is longer than it says`);
+  if (length > size) throw new ZipError(DAMAGED.longer(name));
   return new Blob(pieces, { type });
 }
 

@@ -1,7 +1,7 @@
 // One file on its way to the server and its answers on their way back. A lost line is waited out and a server that was
 // started anew gets the file again: it ends with all answers, with words that say why not, or where it is cancelled.
 
-import { FILES } from "./words.js";
+import { FILES } from "./words_tabs.js";
 
 const PAUSE = 300; // ms between two questions how it stands
 const LONGEST_PAUSE = 2000; // ms between two tries while nobody answers

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 CARD_PLACE, ABOUT_PLACE = "/live/card/", "/live/about/"
 ABOUT = Path(__file__).parents[1] / "page" / "about.md"
+"""In English; its translations stand beside it as about.de.md and so on."""
 
 _PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -63,15 +64,27 @@ def document_routes() -> list[Route]:
 
 async def card(request: Request) -> Response:
     """Answer with the card as a page."""
-    return _page("Model card: starter weights", starter.CARD)
+    return _page("Model card: starter weights", starter.CARD, "en")
 
 
 async def about(request: Request) -> Response:
-    """Answer with what the app may and may not be used for."""
-    return _page("Limits and law", ABOUT)
+    """Answer with what the app may and may not be used for, in the language of ``?lang=`` or the first of the browser's."""
+    named = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")]
+    for tag in named:
+        code = re.split("[-;]", tag.strip().lower())[0]
+        if code == "en":
+            break
+        file = ABOUT.with_name(f"about.{code}.md")
+        if re.fullmatch("[a-z]{2}", code) and file.exists():
+            return _page(_first_heading(file), file, {"zh": "zh-Hans"}.get(code, code))
+    return _page(_first_heading(ABOUT), ABOUT, "en")
 
 
-def _page(title: str, file: Path) -> Response:
+def _first_heading(file: Path) -> str:
+    return file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def _page(title: str, file: Path, language: str) -> Response:
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark").enable("table").render(file.read_text(encoding="utf-8"))
@@ -80,7 +93,9 @@ def _page(title: str, file: Path) -> Response:
     wide = '<div class="wide" tabindex="0" role="region" aria-label="Table {}"><table>'
     body = re.sub("<table>", lambda _: wide.format(next(number)), body).replace("</table>", "</table></div>")
     body = body.replace("<th></th>", "<td></td>")
-    return HTMLResponse(_PAGE.format(title=title, body=_NUMBER.sub(r'<t\1 class="number">\2</t\1>', body)))
+    return HTMLResponse(
+        _PAGE.format(title=title, language=language, body=_NUMBER.sub(r'<t\1 class="number">\2</t\1>', body))
+    )
 
 
 async def picture(request: Request) -> Response:
