@@ -68,7 +68,7 @@ async def card(request: Request) -> Response:
 
 
 async def about(request: Request) -> Response:
-    """Answer with what the app may and may not be used for, in the language of ``?lang=`` or the first of the browser's."""
+    """Answer with what the app may and may not be used for, in the language of ``?lang=`` or of the browser."""
     named = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")]
     for tag in named:
         code = re.split("[-;]", tag.strip().lower())[0]

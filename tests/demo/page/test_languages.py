@@ -1,4 +1,4 @@
-"""The page in other languages: every phrase is there in each of them, and the page shows itself in the browser's own."""
+"""The page in other languages: every phrase is in each of them, and the page shows itself in the browser's own."""
 
 from __future__ import annotations
 
@@ -58,9 +58,8 @@ class Panel(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         named = dict(attributes)
-        self.phrases |= {
-            " ".join(named[name].split()) for name in ("aria-label", "title", "placeholder") if named.get(name)
-        }  # type: ignore[union-attr]
+        told = [named.get(name) for name in ("aria-label", "title", "placeholder")]
+        self.phrases |= {" ".join(words.split()) for words in told if words}
         if self._whole is not None:
             self._whole.append(self.get_starttag_text() or "")
         if tag in ("input", "meta", "br"):
