@@ -1,7 +1,7 @@
 """Makes the pictures of the live page in this folder: `python -m docs.screenshots`.
 
-Chromium plays a clip as camera and microphone, and the starter weights answer. `live.webp` is a run of some seconds as it
-looks; `live-untrained.png` shows the page over untrained weights, for which a stand-in answers from brightness and loudness.
+Chromium plays a clip as camera and microphone, and the starter weights answer. `live.webp` is a run of some seconds;
+`live-untrained.png` shows the page over untrained weights, for which a stand-in answers from brightness and loudness.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 // The pill, the sheet and the markers where the source is on the server: it records there, once for all pages, and this page
 // asks for it and saves it. See `recorder_controls.js` for a source in this browser.
 
+import { FORMATS, remember, remembered } from "./further.js";
 import { isKeyOfPage } from "./recorder_controls.js";
 import { clockOf, RECORDING } from "./words.js";
 
@@ -15,7 +16,6 @@ export class ServerRecorder {
     this.live = live;
     this.state = { running: null, kept: [], hours: 24 };
     this.saving = new Set(); // ids that this browser downloads
-    parts["sheet-formats"].hidden = true; // the command makes those files of what a server has recorded
     parts.record.addEventListener("click", () => this.toggle());
     parts["sheet-cancel"].addEventListener("click", () => parts.sheet.close());
     parts["sheet-form"].addEventListener("submit", () => this.#start());
@@ -63,6 +63,7 @@ export class ServerRecorder {
       this.#show();
       return;
     }
+    for (const name of remembered()) this.parts[`sheet-${name}`].checked = true;
     this.parts["sheet-told"].checked = false; // asked anew for each: other people may be in view
     this.parts.sheet.showModal();
   }
@@ -86,6 +87,7 @@ export class ServerRecorder {
 
   #start() {
     const told = this.parts["sheet-told"].checked;
+    remember(FORMATS.filter((name) => this.parts[`sheet-${name}`].checked));
     if (!told || !this.allowed) return;
     this.live.send({ type: "record", name: this.parts["sheet-name"].value.trim(), video: this.parts["sheet-video"].checked, told });
   }
@@ -97,7 +99,7 @@ export class ServerRecorder {
       this.#show();
     }, OFFER_AGAIN);
     const link = document.createElement("a");
-    link.href = new URL(`../recordings/${id}`, import.meta.url);
+    link.href = new URL(`../recordings/${id}?formats=${remembered().join()}`, import.meta.url);
     link.download = file;
     link.click();
     this.live.say(RECORDING.saved(file), "good");

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mmadfer.recordings import further, holder
@@ -19,8 +19,11 @@ PIECE = 256 << 10
 """Bytes sent at once."""
 
 
-def members(kept: Kept) -> list[tuple[str, Path | bytes]]:
-    """Return the files of a recording's zip by their names, in order: what was recorded, then what is made of it."""
+def members(kept: Kept, formats: Iterable[str] = ()) -> list[tuple[str, Path | bytes]]:
+    """Return the files of a recording's zip by their names, in order: what was recorded, then what is made of it.
+
+    Args: formats: keys of `further.FORMATS` that are made besides what every recording has.
+    """
     files: list[tuple[str, Path | bytes]] = []
     media = kept.about.get("media")
     if isinstance(media, dict) and (path := kept.folder / str(media["file"])).is_file():
@@ -28,23 +31,34 @@ def members(kept: Kept) -> list[tuple[str, Path | bytes]]:
     files += [(name, kept.folder / name) for name in (ANSWERS, MARKERS) if (kept.folder / name).is_file()]
     # Not the file: where the disk was full it may not say how the recording ended.
     about = json.dumps({**kept.about, "saved": True}, indent=2, ensure_ascii=False)
-    return [*files, (METADATA, about.encode()), *_made_of(kept)]
+    return [*files, (METADATA, about.encode()), *_made_of(kept, formats)]
 
 
-def _made_of(kept: Kept) -> list[tuple[str, bytes]]:
-    """Return the report and the other files that every recording has; none where its tables cannot be read."""
+def _made_of(kept: Kept, formats: Iterable[str]) -> list[tuple[str, bytes]]:
+    """Return the report and the other files; without those that cannot be made of its tables."""
+    made: dict[str, bytes] = {}
     try:
-        return list(further.make(holder.read(holder.at(kept.folder))).items())
-    except (ValueError, OSError, ImportError) as error:
+        recording = holder.read(holder.at(kept.folder))
+        for name in further.known([*further.ALWAYS, *formats]):
+            try:
+                made |= further.make(recording, [name])
+            except ImportError as error:
+                _log.warning(
+                    "the recording %s is saved without %s: %s", kept.folder.name, further.FORMATS[name].file, error
+                )
+    except (ValueError, OSError) as error:
         _log.warning("the recording %s is saved without its report: %s", kept.folder.name, error)
-        return []
+    return list(made.items())
 
 
-def pieces(kept: Kept) -> Iterator[bytes]:
-    """Yield the zip. Raises OSError for what cannot be read."""
+def pieces(kept: Kept, formats: Iterable[str] = ()) -> Iterator[bytes]:
+    """Yield the zip. Raises OSError for what cannot be read.
+
+    Args: formats: as of `members`.
+    """
     into = _Pieces()
     with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as made:  # picture and sound do not get smaller
-        for name, content in members(kept):
+        for name, content in members(kept, formats):
             size = len(content) if isinstance(content, bytes) else content.stat().st_size
             with made.open(zipfile.ZipInfo(name, _date(kept)), "w", force_zip64=size >= zipfile.ZIP64_LIMIT) as member:
                 with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:

@@ -14,6 +14,9 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from mmadfer import cli
+from mmadfer.recordings import further
+
 from ..recording.archive import pieces
 from ..recording.marker import marker_of, plain
 from ..recording.recording import Asked
@@ -76,10 +79,14 @@ class RecordingSocket:
                 outbox.put({"type": "recordingTrouble", "message": str(error)})
 
     async def download(self, request: Request) -> Response:
-        """Answer with a recording's zip; it is deleted once all of it has been sent."""
+        """Answer with a recording's zip, with the files of ``?formats=`` in it; it is deleted once all of it has been sent."""
         kept = self._recordings.store.find(request.path_params["id"])
         if kept is None:
             return PlainTextResponse(GONE, 404)
+        try:
+            formats = further.known(name for name in request.query_params.get("formats", "").split(",") if name)
+        except ValueError as error:
+            return PlainTextResponse(cli.sentence(error), 400)
         headers = {
             "Content-Disposition": f"attachment; filename*=utf-8''{quote(kept.file)}",
             "Cache-Control": "no-store",
@@ -87,10 +94,10 @@ class RecordingSocket:
         }
         if request.method == "HEAD":
             return Response(media_type="application/zip", headers=headers)
-        return StreamingResponse(self._sent(kept), media_type="application/zip", headers=headers)
+        return StreamingResponse(self._sent(kept, formats), media_type="application/zip", headers=headers)
 
-    async def _sent(self, kept: Kept) -> AsyncIterator[bytes]:
-        async for piece in iterate_in_threadpool(pieces(kept)):
+    async def _sent(self, kept: Kept, formats: list[str]) -> AsyncIterator[bytes]:
+        async for piece in iterate_in_threadpool(pieces(kept, formats)):
             yield piece
         self._recordings.remove(kept.id)  # not where the connection was lost before
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
+import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.browser
 CLIP = "derived_face_jfk_6s_44k.mp4"
 RATE = 16_000
 FURTHER = ["answers.parquet", "report.html"]
+TIERS = ["recording.eaf", "recording.TextGrid"]
 IN_STEP = 0.02
 """s"""
 WINDOW = 3.2
@@ -68,8 +70,10 @@ def open_page(app: App, browser: Any) -> Iterator[Callable[[], Any]]:
     assert not errors, errors
 
 
-def record(page: Any, name: str = "") -> None:
+def record(page: Any, name: str = "", formats: Sequence[str] = ()) -> None:
     page.keyboard.press("r")
+    for each in formats:
+        part(page, f"sheet-{each}").check()
     part(page, "sheet-name").fill(name)
     part(page, "sheet").get_by_role("button", name="Record").click()
     assert part(page, "sheet").is_visible(), "it began without the tick"
@@ -98,7 +102,7 @@ def test_a_recording_is_the_clip_in_step_and_its_answers_are_those_of_predict(
 ) -> None:
     page, other = open_page(), open_page()
     page.bring_to_front()
-    record(page, "A b/ç")
+    record(page, "A b/ç", ["elan", "textgrid"])
     other.wait_for_selector(".mm-record.mm-running", timeout=SLOW)  # one recording, told to both
     page.wait_for_timeout(1000)
     page.keyboard.press("3")
@@ -113,7 +117,7 @@ def test_a_recording_is_the_clip_in_step_and_its_answers_are_those_of_predict(
     other.wait_for_selector(".mm-record:not(.mm-running)", timeout=SLOW)
 
     assert held.filename.startswith("session-A-b-ç-"), held.filename
-    assert held.namelist() == ["video.webm", "answers.csv", "markers.csv", "metadata.json", *FURTHER]
+    assert held.namelist() == ["video.webm", "answers.csv", "markers.csv", "metadata.json", *FURTHER, *TIERS]
     about = json.loads(held.read("metadata.json"))
     assert about["told"] is True and about["source"] == {"kind": "clip", "clip": CLIP}
     assert about["weightsSha256"] == app.worker.recognizer.weights_sha256 != ""  # type: ignore[union-attr]
@@ -187,8 +191,12 @@ def test_what_another_page_ended_is_offered_and_a_lost_page_ends_nothing(
     app.server.recordings.finish()
     part(page, "kept").wait_for(timeout=SLOW)
     assert "was not saved. The server deletes it after 24 hours." in part(page, "kept-words").inner_text()
+    kept = app.server.recordings.store.kept()[0]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{app.url}live/recordings/{kept.id}?formats=xls")
+    assert refused.value.code == 400 and b"choose from" in refused.value.read()
     held = saved(page, lambda: part(page, "kept-save").click())
-    assert table(held, "answers.csv")
+    assert table(held, "answers.csv") and not set(TIERS) & set(held.namelist())
     part(page, "kept").wait_for(state="hidden", timeout=SLOW)
 
 
