@@ -79,7 +79,7 @@ class RecordingSocket:
                 outbox.put({"type": "recordingTrouble", "message": str(error)})
 
     async def download(self, request: Request) -> Response:
-        """Answer with a recording's zip, with the files of ``?formats=`` in it; it is deleted once all of it has been sent."""
+        """Answer with a recording, the files of ``?formats=`` in it, as a zip; it is deleted once all has been sent."""
         kept = self._recordings.store.find(request.path_params["id"])
         if kept is None:
             return PlainTextResponse(GONE, 404)
