@@ -48,6 +48,7 @@ class App:
         recordings: str | os.PathLike[str] | None = None,
         keep_hours: float = KEEP_HOURS,
         lsl_markers: str | None = None,
+        faces: int = 1,
     ) -> None:
         """Args: source: "browser", "local" or a file; smoothing: s; exact: no steps; load: makes the recogniser.
 
@@ -55,7 +56,7 @@ class App:
         devices: camera and microphone of the source "local". voice_activity: as of `EmotionRecognizer.stream`.
         results_token: opens the answers to programs elsewhere. sinks: what takes every answer, too; closed at the end.
         recordings: folder for those of a source on this side; keep_hours: how long one stays that nobody downloads.
-        lsl_markers: name of a stream of markers of the Lab Streaming Layer.
+        lsl_markers: name of a stream of markers of the Lab Streaming Layer. faces: read at once, 1 to 4.
         """
 
         def from_pretrained() -> Recognizer:
@@ -85,6 +86,7 @@ class App:
             results_token,
             sinks,
             Recordings(store),
+            faces,
         )
         self._inlet = None if lsl_markers is None else LslMarkers(lsl_markers, self.server.markers.put_limited)
 

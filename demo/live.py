@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--share", action="store_true", help="also make a public https link, for 72 hours, through Gradio's servers")
     add("--max-sessions", type=int, default=4, metavar="N", help="pages served at once; further ones wait their turn")
     smoothing = "seconds over which answers are smoothed; 0 shows each as it is"
+    faces = "faces that are read at once, 1 to 4: the chosen one at every answer, the others in turn"
+    add("--faces", type=int, default=1, metavar="N", help=faces)
     add("--smoothing", type=float, default=0.5, metavar="S", help=smoothing)
     token = "lets programs on other machines read /live/results who send it: 16 characters or more"
     add("--results-token", metavar="TOKEN", help=token)
@@ -76,6 +78,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--port must be 1 to 65535, got {arguments.port}")
     if arguments.max_sessions < 1:
         raise ValueError(f"--max-sessions must be 1 or more, got {arguments.max_sessions}")
+    if not 1 <= arguments.faces <= 4:
+        raise ValueError(f"--faces must be 1 to 4, got {arguments.faces}")
     if not 0 <= arguments.smoothing <= 60:
         raise ValueError(f"--smoothing must be 0 to 60 seconds, got {arguments.smoothing}")
     if arguments.weights == "":
@@ -190,6 +194,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         recordings=arguments.recordings,
         keep_hours=arguments.keep_recordings,
         lsl_markers=arguments.lsl_markers,
+        faces=arguments.faces,
     )
     try:
         url = app.launch(arguments.host, arguments.port, arguments.share, arguments.root_path)

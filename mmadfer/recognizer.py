@@ -22,6 +22,7 @@ from mmadfer.postprocess import probabilities, trusted
 from mmadfer.preprocess import sound_input
 from mmadfer.sound.familiarity import is_familiar
 from mmadfer.sources.opening import LOCAL, open_source
+from mmadfer.stream.further import checked_count
 from mmadfer.stream.live import LiveStream, StreamListener
 from mmadfer.stream.recorded import Packets, RecordedStream
 from mmadfer.stream.session import EmotionStream
@@ -172,6 +173,7 @@ class EmotionRecognizer:
         progress: Callable[[float, float], None] | None = None,
         listener: StreamListener | None = None,
         voice_activity: bool = True,
+        faces: int = 1,
     ) -> EmotionStream:
         """Return a stream: frames and sound in, answers out. Close it, or use it as a context manager.
 
@@ -187,17 +189,23 @@ class EmotionRecognizer:
             listener: hears of everything in a live stream.
             voice_activity: look for a voice: sound in which nobody speaks is told as `State.NO_VOICE`, and counts as no
                 sound for weights that bear its absence. Without it they hear all sound.
+            faces: how many faces of a live stream are read at once, 1 to 4: the chosen one at every hop, the others in
+                turn, one a hop at most. The sound is everybody's, but where one mouth alone moves with it.
 
-        Raises OSError or ValueError for an unreadable file, and where the recogniser is closed.
+        Raises OSError or ValueError for an unreadable file, for a number of faces that cannot be read, and where the
+        recogniser is closed.
         """
         if self._closed:
             raise ValueError("this recogniser is closed; make another one with from_pretrained()")
         if source is not None and source != CAMERA:
+            if checked_count(faces) > 1:
+                raise ValueError("of what is recorded one face is read: faces is for live streams")
             return RecordedStream(self, _sources(source), hop, exact, on_result, progress, voice_activity)
         if hop is not None or progress is not None:
             raise ValueError("hop and progress are for files; a live stream answers as often as its machine can")
+        checked_count(faces)
         live = LiveStream(
-            lambda: AVWindow(self.spec, voice_activity=voice_activity, keeps_person=True),
+            lambda: AVWindow(self.spec, voice_activity=voice_activity, keeps_person=True, faces=faces),
             self._shared_worker(),
             exact,
             listener,

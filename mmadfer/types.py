@@ -31,6 +31,9 @@ class State(str, Enum):
     UNFAMILIAR_VOICE = "unfamiliar voice"
     """Somebody speaks, in a way or a room that these weights do not know (`familiarity.is_familiar`). Where a face is
     seen, the answer rests on that alone."""
+    OTHERS_VOICE = "voice of another face"
+    """Several faces are read, and the voice is that of another one of them (`mouth.speaker`): this answer rests on the
+    face alone."""
     OTHER_CHANNEL = "sound of another channel"
     """The first channel carries next to nothing; the loudest one is listened to (`loudness.sounding_channel`)."""
     SOUND_GAP = "gap in the sound"
@@ -61,9 +64,10 @@ class Basis(str, Enum):
     def of(cls, states: Sequence[State]) -> Basis | None:
         """Return what an answer under ``states`` rests on; None where there is neither a face nor a voice."""
         heard, known = NOBODY_HEARD.isdisjoint(states), State.UNFAMILIAR_VOICE not in states
+        own = State.OTHERS_VOICE not in states
         if State.NO_FACE in states:
             return (cls.VOICE if known else cls.UNFAMILIAR_VOICE) if heard else None
-        return cls.BOTH if heard and known else cls.FACE
+        return cls.BOTH if heard and known and own else cls.FACE
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ OLDEST = 60.0
 """An answer that seems to be older, s, comes from a viewer whose clock is wrong."""
 
 FIELDS = (
-    Column("type", "string", "", "`answer`"),
+    Column("type", "string", "", "`answer`; `further` for one about a face that is read beside the chosen one, with "
+           "`--faces`"),
     Column("schema", "int32", "", "version of these messages"),
     Column("session", "int32", "", "number of the session: each page that shows its own camera is one"),
     Column("time_s", "float64", "s", "end of the window on the session's own clock, which only goes forward"),
@@ -71,6 +72,8 @@ class Answer:
     engine: str
     smoothing: float = 0.0
     """Time constant, s."""
+    further: bool = False
+    """Whether it is about a face that is read beside the chosen one."""
     alone: Halves | None = None
     """What face and voice say alone, where that was computed since the answer before."""
 
@@ -88,7 +91,7 @@ class Answer:
         """Return the answer as `FIELDS` say."""
         told = self.prediction
         return {
-            "type": "answer",
+            "type": "further" if self.further else "answer",
             "schema": SCHEMA_VERSION,
             "session": self.session,
             "time_s": round(told.time, 4),

@@ -74,8 +74,8 @@ class Fanout:
             sink.end(session)
 
     def publish(self, answer: Answer) -> None:
-        """Tell all sinks, and the readers of this session."""
-        for sink in self._sinks:
+        """Tell all sinks, which are about one face, and the readers of this session."""
+        for sink in () if answer.further else self._sinks:
             sink.take(answer)
         with self._lock:
             readers = [reader for reader in self._readers if reader.following == answer.session]

@@ -13,6 +13,7 @@ export class Details {
       term.textContent = words;
       this.cells[name].textContent = "–";
       row.append(term, this.cells[name]);
+      row.hidden = name === "further"; // most read one face
       list.append(row);
     }
   }
@@ -34,6 +35,12 @@ export class Details {
     write(this.cells.basis, DETAILS.basis(restsOn, temperature, sureFrom));
     write(this.cells.time, `${modelMs.toFixed(0)} ms`);
     write(this.cells.lost, DETAILS.lost(counters.frames_replaced, counters.index_gaps));
+  }
+
+  // Of a face that is read beside the chosen one.
+  showFurther({ modelMs }) {
+    this.cells.further.parentElement.hidden = false;
+    write(this.cells.further, `${modelMs.toFixed(0)} ms`);
   }
 
   showDrift({ checks, last, largest }) {

@@ -12,6 +12,7 @@ import { FrameSender } from "./frames.js";
 import { Halves } from "./halves.js";
 import { language, translate } from "./language.js";
 import { loadStyle, notice, withCode, write } from "./markup.js";
+import { ReadFaces } from "./read_faces.js";
 import { Reading } from "./reading.js";
 import { RecorderControls } from "./recorder_controls.js";
 import { RecordingTab } from "./recording_tab.js";
@@ -71,6 +72,7 @@ class Live {
       shown: () => this.tabs.shown === "live" && this.phase === "live",
       fallback: () => (this.parts.stop.hidden ? this.parts["settings-open"] : this.parts.stop),
     });
+    this.readFaces = new ReadFaces(this.parts["read-faces"]);
     this.timeline = new Timeline(this.parts);
     this.spectrogram = new Spectrogram(this.parts.spectrogram);
     this.results = new Results(this.parts.save);
@@ -189,6 +191,7 @@ class Live {
     this.reading.setLabels(info.labels);
     this.halves.setLabels(info.labels);
     this.timeline.setLabels(info.labels);
+    this.readFaces.setLabels(info.labels);
     this.results.setModel(info);
     this.details.setModel(info);
     this.sheet.show();
@@ -304,6 +307,7 @@ class Live {
   received(message) {
     if (message.type === "result") this.showResult(message);
     if (message.type === "frame") this.showFrame(message);
+    if (message.type === "further") this.showFurther(message);
     if (message.type === "drift") this.showDrift(message);
     if (message.type === "pace") this.showPace(message);
     if (message.type === "face" && this.phase === "live") this.showNews(message);
@@ -381,7 +385,9 @@ class Live {
   // picture: of the frame that `message` is about, or null where it is no longer there.
   showFaces(picture, message) {
     const { box, others = [] } = message;
-    this.stage.show(picture, box, others.map(([, ...sides]) => sides));
+    const marked = others.map(([number, ...sides]) => ({ box: sides, caption: this.readFaces.captionOf(number) }));
+    this.stage.show(picture, box, marked);
+    this.readFaces.chosen(message.number);
     this.faces.show(message, (sides) => this.stage.place(sides));
   }
 
@@ -413,6 +419,15 @@ class Live {
     if (this.results.full) this.note({ full: true });
   }
 
+  // An answer about a face that is read beside the chosen one.
+  showFurther(answer) {
+    if (this.phase !== "live") return;
+    const at = performance.now() / 1000 - this.age(answer.time);
+    this.readFaces.push(at, answer);
+    this.details.showFurther(answer);
+    this.results.push(at, answer);
+  }
+
   // Seconds since the moment that an answer is about. A source on the server's side has another clock than this page, so
   // there the newest frame's arrival stands for its capture.
   age(time) {
@@ -439,6 +454,7 @@ class Live {
     this.stage?.setCaption(null);
     this.stage?.clear();
     this.faces.clear();
+    this.readFaces.clear();
     this.spectrogram.clear();
     this.numbered = [];
     this.results.interrupt();

@@ -58,6 +58,7 @@ export class Recording {
       baselines: [],
       answers: 0,
       markers: 0,
+      facesRead: [], // their numbers, in the order in which they were read
       saved: false,
     };
     this.id = await this.vault.begin(this.about);
@@ -77,6 +78,8 @@ export class Recording {
     const place = { file: media?.file ?? "none", at, zero: this.zero / 1000, segment: segments.length, drift: drift?.last };
     this.rows.push(csvRow(this.model, result, place));
     this.#count(result.counters);
+    const { facesRead } = this.about;
+    if (result.faceNumber && !facesRead.includes(result.faceNumber)) facesRead.push(result.faceNumber);
     this.about.answers += 1;
   }
 

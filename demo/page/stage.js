@@ -26,8 +26,8 @@ export class Stage {
     this.draw?.();
   }
 
-  // A frame that the server has looked at; box: [x, y, width, height, tilt] as shares of the frame, or null; others: such
-  // boxes of faces that are not read.
+  // A frame that the server has looked at; box: [x, y, width, height, tilt] as shares of the frame, or null; others: [{ box,
+  // caption }] of the other faces, caption: { text, color } where such a face is read, too, or null.
   show(picture, box, others = []) {
     if (picture) {
       this.others = others;
@@ -83,7 +83,10 @@ export class Stage {
     }
     context.drawImage(this.picture, frame.x, frame.y, frame.width, frame.height);
     context.restore();
-    for (const box of this.others) drawOther(context, { box, frame, width, scale, mirrored: this.mirrored });
+    for (const { box, caption } of this.others) {
+      const draw = caption ? drawBox : drawOther;
+      draw(context, { box, caption, frame, width, scale, mirrored: this.mirrored });
+    }
     if (this.box) drawBox(context, { box: this.box, caption: this.caption, frame, width, scale, mirrored: this.mirrored });
   }
 }

@@ -98,6 +98,7 @@ const STATES = {
   silence: ["info", say("Silence: too quiet to hear anybody. Is the microphone muted, or far away?")],
   "no voice": ["info", say("No voice: nobody is heard speaking")],
   "unfamiliar voice": ["info", say("Unfamiliar voice: these weights know none like it, so it counts little")],
+  "voice of another face": ["info", say("The voice is another face's: the framed one is read by itself")],
   "sound of another channel": ["info", say("The voice comes on another channel than the first: that one is used")],
   "gap in the sound": ["info", say("A piece of the sound was lost")],
 };
@@ -157,6 +158,9 @@ export function notices(facts) {
 
 export const FACES = {
   choose: (number) => say("Read face {number} instead", { number }),
+  name: (number) => say("Face {number}", { number }),
+  captioned: (number, words) => say("{number}: {words}", { number, words }),
+  noAnswer: say("no answer"),
   news: {
     chosen: ({ number }) => say("Face {number} is read from now on; its window begins anew", { number }),
     taken: ({ number }) =>
@@ -448,6 +452,7 @@ export const DETAILS = {
     engine: say("Model"),
     basis: say("The answer rests on"),
     time: say("Time per answer"),
+    further: say("Time for another face"),
     drift: say("Quick against exact"),
     lost: say("Lost on the way"),
   },

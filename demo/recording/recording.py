@@ -102,6 +102,7 @@ class Recording:
             "baselines": [],
             "answers": 0,
             "markers": 0,
+            "facesRead": [],
             "losses": self._losses,
             "clipBegins": [],
             "ended": None,
@@ -249,6 +250,9 @@ class Recording:
             if (at := item.prediction.time - self._zero) >= 0:
                 _write(self._answers, self._tables.answer(item, at))
                 self.about["answers"] += 1
+                number = item.prediction.face_number
+                if number is not None and number not in self.about["facesRead"]:
+                    self.about["facesRead"].append(number)
         elif (at := item.utc - self._zero_utc()) >= 0:
             _write(self._markers, marker_line(item, at))
             self.about["markers"] += 1

@@ -70,6 +70,7 @@ class Results:
         number = session.stream.number
         self.fanout.begin(number)
         session.on_answer = partial(self._publish, session)
+        session.on_further_answer = partial(self._publish, session, further=True)
         session.stream.when_closed(partial(self.fanout.end, number))
         if session.stream.closed:  # the model had failed already
             self.fanout.end(number)
@@ -143,13 +144,16 @@ class Results:
                 return
             yield message
 
-    def _publish(self, session: Session, prediction: Prediction, smoothed: dict[str, float]) -> None:
+    def _publish(
+        self, session: Session, prediction: Prediction, smoothed: dict[str, float], further: bool = False
+    ) -> None:
         recognizer = self._worker.recognizer
         assert recognizer is not None
         origin = time.time() - time.monotonic() if self._own_clock else session.time_origin
         end = window_end(prediction.time, origin)
-        about = (weights_name(recognizer.info), recognizer.describe(), session.smoothing, session.alone)
-        self.fanout.publish(Answer(session.stream.number, prediction, smoothed, end, *about))
+        about = (weights_name(recognizer.info), recognizer.describe(), session.smoothing)
+        alone = None if further else session.alone
+        self.fanout.publish(Answer(session.stream.number, prediction, smoothed, end, *about, further, alone))
 
     def _look_at(self, asked: HTTPConnection) -> tuple[Denial | None, int | None]:
         """Return why a request is not answered, and the session that it names."""

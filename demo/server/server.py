@@ -79,12 +79,13 @@ class LiveServer:
         results_token: str | None = None,
         sinks: Sequence[Sink] = (),
         recordings: Recordings | None = None,
+        faces: int = 1,
     ) -> None:
         """Args: source: "browser", "local" or "clip". max_sessions: pages at once. smoothing: time constant, s.
 
         allow_origins: further hosts whose pages may connect. voice_activity: as of `EmotionRecognizer.stream`.
         results_token: opens the answers to programs elsewhere. sinks: what further takes every answer.
-        recordings: of a source on this side; in the default folder where None.
+        recordings: of a source on this side; in the default folder where None. faces: read at once.
         Raises ValueError for a host that is none.
         """
         self.worker = worker
@@ -98,7 +99,7 @@ class LiveServer:
         self.results = Results(worker, access, all_sinks, smoothing, own_clock=source != "browser")
         self.markers = Markers(access, self.recordings, lambda: [*self.sessions])
         self._recording = RecordingSocket(self.recordings, self.markers)
-        self._voice_activity = voice_activity
+        self._voice_activity, self._faces = voice_activity, faces
         self.share_url: str | None = None
         self.shared_publicly = False
         """Whether there is, or will be, a public link: whoever is in view has to have been told."""
@@ -178,7 +179,8 @@ class LiveServer:
     def open_session(self, preview: bool = False) -> Session:
         """Start a session; the model must be loaded."""
         assert self.worker.recognizer is not None
-        session = Session(self.worker.recognizer.spec, self.smoothing, preview, self.worker, self._voice_activity)
+        heard, faces = self._voice_activity, self._faces
+        session = Session(self.worker.recognizer.spec, self.smoothing, preview, self.worker, heard, faces)
         self.results.follow(session)
         self.sessions.append(session)
         return session

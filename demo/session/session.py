@@ -61,10 +61,11 @@ class Session(StreamListener):
         preview: bool = False,
         worker: Worker | None = None,
         voice_activity: bool = True,
+        faces: int = 1,
     ) -> None:
         """Args: smoothing: time constant, s. preview: send the frames to the pages, which do not have them.
 
-        worker: answers; None: nobody does. voice_activity: as of `AVWindow`.
+        worker: answers; None: nobody does. voice_activity, faces: as of `AVWindow`.
         """
         self.spec = spec
         self.time_origin = 0.0
@@ -72,6 +73,8 @@ class Session(StreamListener):
         """(capture time, monotonic arrival) of each frame, s, where a benchmark has put a list here."""
         self.on_answer: Callable[[Prediction, dict[str, float]], object] = lambda *_: None
         """Called with each answer and its smoothed probabilities, after the pages were sent it."""
+        self.on_further_answer: Callable[[Prediction, dict[str, float]], object] = lambda *_: None
+        """The same for answers about the faces that are read beside the chosen one."""
         self.clip: ClipSource | None = None
         """The file that is played, where one is the source."""
         self.alone: Halves | None = None
@@ -89,8 +92,9 @@ class Session(StreamListener):
         self._states_told = 0.0
         self._unfamiliar = False
         self._answered_face: int | None = None
+        self._smoothers: dict[int, ProbabilitySmoother] = {}
         self.stream = LiveStream(
-            lambda: AVWindow(spec, voice_activity=voice_activity, keeps_person=True), worker, listener=self
+            lambda: AVWindow(spec, voice_activity=voice_activity, keeps_person=True, faces=faces), worker, listener=self
         )
 
     @property
@@ -159,35 +163,50 @@ class Session(StreamListener):
         self._result_rate.tick()
         self.alone, self._untold = self._untold, None
         self._unfamiliar = State.UNFAMILIAR_VOICE in prediction.states
-        values, face = self._smoother.push(prediction.time, prediction.probabilities), prediction.face
-        label = max(values, key=values.__getitem__)
-        self.send(
-            {
-                "type": "result",
-                "time": prediction.time,
-                "label": label if prediction.trusted else None,
-                "restsOn": prediction.rests_on.value if prediction.rests_on else None,
-                "temperature": round(prediction.temperature, 4),
-                "unsure": values[label] < prediction.unsure_below,
-                "unsureBelow": round(prediction.unsure_below, 5),
-                "probabilities": [round(value, 5) for value in values.values()],
-                "rawProbabilities": [round(prediction.probabilities[name], 5) for name in values],
-                "smoothing": self.smoothing,
-                **self._told_alone(prediction.time),
-                "face": None if face is None else [round(v, 2) for v in (face.x, face.y, face.width, face.height)],
-                "faceNumber": prediction.face_number,
-                "faceCount": prediction.face_count,
-                "states": [state.value for state in prediction.states],
-                "hasAudio": prediction.has_audio,
-                "speech": None if prediction.speech is None else round(prediction.speech, 3),
-                "modelMs": round(prediction.latency_ms, 1),
-                "resultRate": round(self._result_rate.rate(), 2),
-                "counters": asdict(self.counters),
-                **self._in_clip(prediction.time),
-            },
-            slot="result",
-        )
+        values = self._smoother.push(prediction.time, prediction.probabilities)
+        message = {
+            **self._told("result", prediction, values),
+            **self._told_alone(prediction.time),
+            "resultRate": round(self._result_rate.rate(), 2),
+            "counters": asdict(self.counters),
+        }
+        self.send(message, slot="result")
         self.on_answer(prediction, values)
+
+    def _told(self, kind: str, prediction: Prediction, values: dict[str, float]) -> dict[str, Any]:
+        """Return an answer as pages get it. Args: values: its probabilities after smoothing."""
+        label, face = max(values, key=values.__getitem__), prediction.face
+        return {
+            "type": kind,
+            "time": prediction.time,
+            "label": label if prediction.trusted else None,
+            "restsOn": prediction.rests_on.value if prediction.rests_on else None,
+            "temperature": round(prediction.temperature, 4),
+            "unsure": values[label] < prediction.unsure_below,
+            "unsureBelow": round(prediction.unsure_below, 5),
+            "probabilities": [round(value, 5) for value in values.values()],
+            "rawProbabilities": [round(prediction.probabilities[name], 5) for name in values],
+            "smoothing": self.smoothing,
+            "face": None if face is None else [round(v, 2) for v in (face.x, face.y, face.width, face.height)],
+            "faceNumber": prediction.face_number,
+            "faceCount": prediction.face_count,
+            "states": [state.value for state in prediction.states],
+            "hasAudio": prediction.has_audio,
+            "speech": None if prediction.speech is None else round(prediction.speech, 3),
+            "modelMs": round(prediction.latency_ms, 1),
+            **self._in_clip(prediction.time),
+        }
+
+    def on_further(self, prediction: Prediction) -> None:
+        """Send an answer about a face that is read beside the chosen one."""
+        number = prediction.face_number
+        if number is None:
+            return
+        smoother = self._smoothers.setdefault(number, ProbabilitySmoother(self.smoothing))
+        smoother.time_constant = self.smoothing
+        values = smoother.push(prediction.time, prediction.probabilities)
+        self.send(self._told("further", prediction, values), slot=f"further {number}")
+        self.on_further_answer(prediction, values)
 
     def _told_alone(self, moment: float) -> dict[str, Any]:
         """Return what face and voice said alone since the answer before, and how much older their window is, s."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -179,12 +179,17 @@ class FaceTracker:
     def _smoothed(self, box: Box, time: float) -> Box:
         if time - self._seen > self.settings.hold:
             self._filter.reset()
-        center_x, center_y, side = box.x + box.width / 2, box.y + box.height / 2, box.width
-        # The angle is smoothed in radians: a turn by one moves the crop's rim by about its size.
-        value = np.array([center_x, center_y, side, math.radians(box.angle)])
-        center_x, center_y, side, turn = self._filter.push(time, value, np.array([side, side, side, 1.0])).tolist()
-        angle = math.degrees(turn) if self.spec.level_eyes else 180.0 * self._turned
-        return Box(center_x - side / 2, center_y - side / 2, side, side, angle)
+        steady = steadied(self._filter, box, time)
+        return steady if self.spec.level_eyes else replace(steady, angle=180.0 * self._turned)
+
+
+def steadied(by: OneEuroFilter, box: Box, time: float) -> Box:
+    """Return a square ``box`` as the filter of its face smooths it. Args: time: of the frame, s."""
+    center_x, center_y, side = box.x + box.width / 2, box.y + box.height / 2, box.width
+    # The angle is smoothed in radians: a turn by one moves the crop's rim by about its size.
+    value = np.array([center_x, center_y, side, math.radians(box.angle)])
+    center_x, center_y, side, turn = by.push(time, value, np.array([side, side, side, 1.0])).tolist()
+    return Box(center_x - side / 2, center_y - side / 2, side, side, math.degrees(turn))
 
 
 def distance(box: Box, other: Box) -> float:

@@ -52,3 +52,15 @@ def channel_of(found: np.ndarray) -> int:
 def is_silent(found: np.ndarray) -> bool:
     """Return whether nobody can be heard on any channel of sound with the `levels` ``found``."""
     return bool(found.max(initial=0.0) < SILENCE)
+
+
+def loudness_over_time(waveform: np.ndarray, sample_rate: int, end: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return times (s) and loudness (RMS) of pieces of 50 ms of the channel that is listened to.
+
+    Args: waveform: `(channels, n)`. sample_rate: Hz. end: time of its end, s.
+    """
+    sound = waveform[sounding_channel(waveform, sample_rate)]
+    length = max(1, round(2 * _MOMENT * sample_rate))
+    pieces = sound[len(sound) % length :].reshape(-1, length)
+    times = end - (np.arange(len(pieces))[::-1] + 0.5) * length / sample_rate
+    return times, pieces.std(axis=1)

@@ -33,6 +33,8 @@ class CropFrame:
     """Which face it is; None where nobody asked."""
     count: int = 0
     """Faces in view that count."""
+    mouth: float | None = None
+    """How much the mouth has moved since the frame before (`mouth.MouthWatch`); None where nobody looked."""
 
 
 class _Run:

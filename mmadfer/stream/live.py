@@ -39,6 +39,9 @@ class StreamListener:
     def on_result(self, prediction: Prediction) -> None:
         """Take an answer; called on the model's thread, as the next ones are."""
 
+    def on_further(self, prediction: Prediction) -> None:
+        """Take an answer about a face that is read beside the chosen one; whose, its ``face_number`` tells."""
+
     def on_trouble(self, words: str) -> None:
         """Learn that the newest window has no answer; the next may have one."""
 
@@ -162,6 +165,11 @@ class LiveStream(EmotionStream):
             return None
         return window.window()
 
+    def further_windows(self) -> list[Window]:
+        """Return the newest windows of the faces that are read beside the chosen one."""
+        window = self.intake.window
+        return [] if window is None or self.closed else window.further_windows()
+
     def make_window(self) -> AVWindow:
         """Return the rings of this stream."""
         return self._make_window()
@@ -180,6 +188,15 @@ class LiveStream(EmotionStream):
         """Hand out an answer. A callback that fails ends this stream, with its error, and no other."""
         self._results.put(prediction)
         self._listener.on_result(prediction)
+        self._call_back(prediction)
+
+    def publish_further(self, prediction: Prediction) -> None:
+        """Hand out an answer about a further face, as `publish` does."""
+        self._results.put_further(prediction)
+        self._listener.on_further(prediction)
+        self._call_back(prediction)
+
+    def _call_back(self, prediction: Prediction) -> None:
         if self._on_result is not None and not self.closed:
             try:
                 self._on_result(prediction)

@@ -24,27 +24,38 @@ class Results:
         self._error: Exception | None = None
         self._ended = False
         self.latest: Prediction | None = None
-        """The newest answer of all, read or not."""
+        """The newest answer of all, read or not, but for those about further faces."""
+        self.further: dict[int, Prediction] = {}
+        """The newest answer about each further face, by its number."""
         self.lost = 0
         """Answers that nobody read in time."""
 
     def put(self, prediction: Prediction) -> None:
         """Add an answer; after the end it is left out."""
         with self._condition:
-            if self._ended:
-                return
-            self.latest = prediction
-            self._waiting.append(prediction)
-            if len(self._waiting) > WAITING:
-                self._waiting.popleft()
-                self.lost += 1
-            self._wake()
+            if not self._ended:
+                self.latest = prediction
+                self._add(prediction)
+
+    def put_further(self, prediction: Prediction) -> None:
+        """Add an answer about a face that is read beside the chosen one."""
+        with self._condition:
+            if not self._ended and prediction.face_number is not None:
+                self.further = {**self.further, prediction.face_number: prediction}
+                self._add(prediction)
+
+    def _add(self, prediction: Prediction) -> None:
+        self._waiting.append(prediction)
+        if len(self._waiting) > WAITING:
+            self._waiting.popleft()
+            self.lost += 1
+        self._wake()
 
     def clear(self) -> None:
         """Forget all answers that were not read, and the newest."""
         with self._condition:
             self._waiting.clear()
-            self.latest = None
+            self.latest, self.further = None, {}
 
     def end(self, error: Exception | None = None) -> None:
         """Let whoever waits know that no more will come; what waits can still be read. ``error``: why, where it is one.

@@ -64,6 +64,14 @@ class EmotionStream(ABC):
         """Return the newest answer; None before the first one."""
         return self._results.latest
 
+    def others(self) -> dict[int, Prediction]:
+        """Return the newest answer about each face that is read beside the chosen one, by its number.
+
+        Such a stream hands them out between the answers about the chosen face, too; each tells its ``face_number``. One
+        that has gone stays here: look at the ``time``.
+        """
+        return dict(self._results.further)
+
     @property
     def lost(self) -> int:
         """Answers that nobody has read in time: 256 wait, then the oldest are dropped."""

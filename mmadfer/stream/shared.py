@@ -59,8 +59,16 @@ class Watched(Protocol):
         """Return the newest window; None before anything has come, and after the end."""
         ...
 
+    def further_windows(self) -> list[Window]:
+        """Return the newest windows of the faces that are read beside the chosen one; none for most streams."""
+        ...
+
     def publish(self, prediction: Prediction) -> None:
         """Take an answer."""
+        ...
+
+    def publish_further(self, prediction: Prediction) -> None:
+        """Take an answer about one of the further faces."""
         ...
 
     def on_trouble(self, words: str) -> None:

@@ -10,14 +10,16 @@ import numpy as np
 from mmadfer.config import InputSpec
 from mmadfer.faces.choice import ChoosingTracker
 from mmadfer.faces.identities import Identities
+from mmadfer.faces.mouth import MouthWatch, speaker
 from mmadfer.faces.tracker import FaceTracker, TrackedFace, crop
 from mmadfer.media.media_file import AudioChunk, VideoFrame
 from mmadfer.preprocess import check_rgb, frame_indices
 from mmadfer.sound.audio_buffer import AudioBuffer
-from mmadfer.sound.loudness import channel_of, is_silent, levels
+from mmadfer.sound.loudness import channel_of, is_silent, levels, loudness_over_time
 from mmadfer.sound.voice_activity import VoiceActivity, is_voice
 from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
-from mmadfer.types import Box, State
+from mmadfer.stream.further import FurtherFaces, checked_count
+from mmadfer.types import NOBODY_HEARD, Box, State
 
 __all__ = ["AVWindow", "AudioBuffer", "FrameBuffer", "Window"]
 
@@ -57,16 +59,18 @@ class Window:
     speech: float | None = None
     """How much of the sound is speech, 0 to 1; None where there is no sound, or nobody looked."""
     face_number: int | None = None
-    """Number of the face that is read, from 1 in the order of coming; None where the newest frame shows none."""
+    """Number of the face that is read, from 1 in the order of coming; None where the newest frame shows none, but that
+    a further face keeps its own."""
     face_count: int | None = None
     """Faces in the newest frame; None where no frame has come for a while."""
 
     def heard(self, spec: InputSpec) -> np.ndarray | None:
         """Return the sound that a model with this ``spec`` is to hear.
 
-        It is none, if the model bears that, where nobody speaks, and where there is a face and an unfamiliar voice.
+        It is none, if the model bears that, where nobody speaks, and where there is a face and an unfamiliar voice, or
+        the voice of another face.
         """
-        nobody = State.NO_VOICE in self.states
+        nobody = State.NO_VOICE in self.states or State.OTHERS_VOICE in self.states
         stranger = State.UNFAMILIAR_VOICE in self.states and State.NO_FACE not in self.states
         return None if (nobody or stranger) and "audio" in spec.handles_missing else self.waveform
 
@@ -86,19 +90,30 @@ class AVWindow:
         tracker: FaceTracker | None = None,
         voice_activity: bool = True,
         keeps_person: bool = False,
+        faces: int = 1,
     ) -> None:
         """Args: spec: window length and crops. tracker: made with the first frame where None; closed by `close`.
 
         voice_activity: look for a voice in the sound; without it windows do not say whether there is one.
         keeps_person: of several faces go on with the one that was read, as `ChoosingTracker` does; without it another
-        one is read where that is not found for a second.
+        one is read where that is not found for a second. faces: how many are read at once; more than one goes with
+        ``keeps_person`` alone.
+        Raises ValueError for a number of faces that cannot be read.
         """
         self.spec = spec
         self._tracker = tracker
         self._keeps_person = keeps_person
         kept = spec.window_seconds + _HISTORY
-        # A window after a hole as long as itself holds little, and has to fill again.
-        self._frames = FrameBuffer(kept, longest_hole=spec.window_seconds)
+        if checked_count(faces) > 1 and not keeps_person:
+            raise ValueError("several faces can be read where the one that was read is kept: keeps_person=True")
+
+        def buffer() -> FrameBuffer:
+            # A window after a hole as long as itself holds little, and has to fill again.
+            return FrameBuffer(kept, longest_hole=spec.window_seconds)
+
+        self._frames = buffer()
+        self._mouth = MouthWatch()
+        self._further = FurtherFaces(spec, faces - 1, buffer) if faces > 1 else None
         self._voice = VoiceActivity(kept) if voice_activity else None
         self._sound = AudioBuffer(kept, longest_hole=spec.window_seconds, listener=self._voice)
         self._intake = threading.Lock()  # held while a face is looked for; never taken inside the other
@@ -143,10 +158,13 @@ class AVWindow:
             before = self._tracker.restarts
             face = self._tracker.update(rgb, time)
             picture = None if face is None else crop(rgb, face.box, self.spec.image_size)
+            moved, others = self._look_further(rgb, time, None if face is None or face.held else picture)
             with self._lock:
                 if self._tracker.restarts != before:  # no window holds pictures of two persons
                     self._frames.reset()
-                self._frames.push(_kept(time, picture, face, len(self._tracker.in_view)))
+                self._frames.push(_kept(time, picture, face, len(self._tracker.in_view), moved))
+                if self._further is not None:
+                    self._further.keep(others)
                 self._version += 1
             return face
 
@@ -154,6 +172,20 @@ class AVWindow:
         """Read the face of this number from the next frame on, if it is in view then."""
         if isinstance(self._tracker, ChoosingTracker):
             self._tracker.choose(number)
+
+    def _look_further(
+        self, rgb: np.ndarray, time: float, picture: np.ndarray | None
+    ) -> tuple[float | None, list[tuple[int, CropFrame]]]:
+        """Return how the mouth of the chosen face has moved, and what the frame shows of the further faces."""
+        if self._further is None or not isinstance(self._tracker, ChoosingTracker):
+            return None, []
+        return self._mouth.push(picture, time), self._further.look(rgb, time, self._tracker)
+
+    @property
+    def further(self) -> tuple[int, ...]:
+        """Numbers of the faces that are read beside the chosen one."""
+        with self._lock:
+            return () if self._further is None else self._further.numbers
 
     @property
     def tracker(self) -> FaceTracker | None:
@@ -188,16 +220,28 @@ class AVWindow:
 
         Where nothing has come yet, the window is empty and its states say so.
         """
+        return self._window(None, end)
+
+    def further_windows(self) -> list[Window]:
+        """Return the newest window of each of the `further` faces."""
+        return [self._window(number, None) for number in self.further]
+
+    def _window(self, number: int | None, end: float | None) -> Window:
+        """Return the window of a further face, or of the chosen one where ``number`` is None."""
         with self._lock:
             end = self._newest() if end is None else end
             seconds = self.spec.window_seconds
-            frames = self._frames.until(end, seconds)
+            buffer = self._frames
+            if number is not None and self._further is not None and number in self._further.numbers:
+                buffer = self._further.frames(number)
+            frames = buffer.until(end, seconds)
+            mouths = self._mouths(end)
             waveform, gap = self._sound.span(end, seconds)
             speech = None
             if self._voice is not None and waveform is not None:
                 speech = self._voice.share(*self._sound.numbers(end, seconds))
-            starts = [s for s in (self._frames.start_time, self._sound.start_time) if s is not None]
-            face_time, sound_end = self._frames.face_time, self._sound.end_time
+            starts = [s for s in (buffer.start_time, self._sound.start_time) if s is not None]
+            face_time, sound_end = buffer.face_time, self._sound.end_time
             sample_rate, version = self._sound.sample_rate, self._version
         with_face = [frame for frame in frames if frame.crop is not None]
         lost = end - max((f.time for f in with_face), default=_earlier(face_time, end, starts))
@@ -207,6 +251,8 @@ class AVWindow:
         states += _face_states(bool(with_face), face)
         late = sound_end is not None and end - sound_end > _SOUND_WAIT
         states += _sound_states(waveform, sample_rate, gap or late, speech)
+        if with_face and self._is_anothers(number, waveform, sample_rate, min(end, sound_end or end), mouths, states):
+            states.append(State.OTHERS_VOICE)
         picked = [with_face[i] for i in frame_indices(len(with_face), self.spec.num_frames)] if with_face else []
         return Window(
             end=end,
@@ -220,14 +266,47 @@ class AVWindow:
             face_lost_s=0.0 if face is not None else max(0.0, lost),
             version=version,
             speech=speech,
-            face_number=None if newest is None or newest.known is None else newest.known.number,
+            face_number=number or (None if newest is None or newest.known is None else newest.known.number),
             face_count=None if newest is None else max(newest.count, int(face is not None)),
         )
+
+    def _mouths(self, end: float) -> dict[int, list[tuple[float, float]]]:
+        """Return how the mouths of the faces that are read moved in the window before ``end``, by their numbers."""
+        chosen = self._tracker.number if isinstance(self._tracker, ChoosingTracker) else None
+        if self._further is None or chosen is None:
+            return {}
+        buffers = {chosen: self._frames, **{number: self._further.frames(number) for number in self._further.numbers}}
+        kept = {number: buffer.until(end, self.spec.window_seconds) for number, buffer in buffers.items()}
+        return {
+            number: [(frame.time, frame.mouth) for frame in frames if frame.mouth is not None]
+            for number, frames in kept.items()
+            if any(frame.crop is not None for frame in frames)
+        }
+
+    def _is_anothers(
+        self,
+        number: int | None,
+        waveform: np.ndarray | None,
+        sample_rate: int,
+        end: float,
+        mouths: dict[int, list[tuple[float, float]]],
+        states: list[State],
+    ) -> bool:
+        """Return whether the voice in a face's window is that of another face, for weights that bear its absence."""
+        if waveform is None or len(mouths) < 2 or not NOBODY_HEARD.isdisjoint(states):
+            return False
+        if "audio" not in self.spec.handles_missing:
+            return False
+        found = speaker(mouths, *loudness_over_time(waveform, sample_rate, end))
+        chosen = self._tracker.number if isinstance(self._tracker, ChoosingTracker) else None
+        return found is not None and found != (chosen if number is None else number)
 
     def reset(self) -> None:
         """Forget everything pushed; counters too."""
         with self._intake, self._lock:
             self._frames.reset()
+            if self._further is not None:
+                self._further.reset()
             self._sound.reset()
             self.frames_in = 0
             self._version += 1
@@ -240,6 +319,8 @@ class AVWindow:
             if not self._closed:
                 self._closed = True
                 self._frames.reset()
+                if self._further is not None:
+                    self._further.reset()
                 self._sound.reset()
                 if self._tracker is not None:
                     self._tracker.close()
@@ -260,10 +341,12 @@ def _numbering(spec: InputSpec) -> FaceTracker:
     return FaceTracker(spec, identities=Identities())
 
 
-def _kept(time: float, picture: np.ndarray | None, face: TrackedFace | None, count: int) -> CropFrame:
+def _kept(
+    time: float, picture: np.ndarray | None, face: TrackedFace | None, count: int, moved: float | None
+) -> CropFrame:
     if face is None:
         return CropFrame(time, None, None, count=count)
-    return CropFrame(time, picture, face.box, face.held, face.known, count)
+    return CropFrame(time, picture, face.box, face.held, face.known, count, moved)
 
 
 def _earlier(face_time: float | None, end: float, starts: list[float]) -> float:

@@ -16,6 +16,7 @@ import torch
 from mmadfer.stream.answers import Answers
 from mmadfer.stream.errands import Errands
 from mmadfer.stream.halves import HalvesTeller, tells_halves
+from mmadfer.stream.in_turn import InTurn
 from mmadfer.stream.pace import Pace
 from mmadfer.stream.shared import Recognizer, Watched
 
@@ -51,6 +52,7 @@ class Worker:
         self._streams: list[Watched] = []
         self._answers: dict[int, Answers] = {}
         self._halves: dict[int, HalvesTeller] = {}
+        self._further: dict[int, InTurn] = {}
         self._stopped = False
         self._loading = True
         self.errands = Errands(self._condition)
@@ -96,8 +98,8 @@ class Worker:
         with self._condition:
             if stream in self._streams:
                 self._streams.remove(stream)
-            self._answers.pop(stream.number, None)
-            self._halves.pop(stream.number, None)
+            for kept in (self._answers, self._halves, self._further):
+                kept.pop(stream.number, None)
 
     def stop(self, timeout: float = 10.0) -> None:
         """End the thread and free the model; waits for a running answer, at most ``timeout`` s.
@@ -180,8 +182,11 @@ class Worker:
                 self._rotate(stream)
                 if self._answer(answers, stream, window):
                     self._keep_pace(pace, answers)
+                if stream.number in self._further:
+                    self._further[stream.number].chosen_was_answered()
                 return
-        busy = self._check_drift(waiting, pace) or self._tell_halves(recognizer, waiting, pace)
+        busy = self._check_drift(waiting, pace) or self._read_further(recognizer, waiting, pace)
+        busy = busy or self._tell_halves(recognizer, waiting, pace)
         since = time.monotonic() - self._answered
         room = not waiting or self.errands.fits(since, recognizer.spec.hop_seconds)
         if not busy and not (room and self.errands.run_next(recognizer)):
@@ -228,6 +233,29 @@ class Worker:
             if drift is not None:
                 stream.on_drift(drift)
                 self._keep_pace(pace, answers)
+                return True
+        return False
+
+    def _read_further(self, recognizer: Recognizer, streams: list[Watched], pace: Pace) -> bool:
+        """Use the pause for a face that one stream reads beside the chosen one; return whether there was a pass."""
+        left = recognizer.spec.hop_seconds - (time.monotonic() - self._answered)
+        for stream in streams:
+            with self._condition:
+                known = self._further.get(stream.number)
+            if known is not None and not known.may:
+                continue
+            windows = stream.further_windows()
+            with self._condition:
+                if not windows or stream not in self._streams:
+                    continue
+                further = self._further.setdefault(stream.number, InTurn(recognizer))
+            try:
+                prediction = further.compute(windows, pace.exact or stream.exact, left)
+            except (ValueError, RuntimeError):  # as in `_answer`; the next window may have an answer
+                log.exception("no answer about a further face of stream %d", stream.number)
+                return True
+            if prediction is not None:
+                stream.publish_further(prediction)
                 return True
         return False
 
