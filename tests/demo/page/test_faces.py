@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from demo.app import App
-from tests.support.live import chromium_arguments, fake_devices
+from tests.support.live import chromium_arguments, fake_devices, running_app
 from tests.support.pages import SLOW, part, start
 from tests.support.two_faces import FPS, Scene, walk, write_clip
 
@@ -125,3 +125,48 @@ def test_who_stays_is_read_after_words_and_the_table_says_who_was(page: Any, tmp
 
 def csv_rows(lines: list[str]) -> list[list[str]]:
     return list(csv.reader(lines))
+
+
+@pytest.fixture
+def page_of_two(browser: Any) -> Iterator[Any]:
+    """Return a page whose server reads two faces."""
+    errors: list[str] = []
+    with running_app(faces=2) as app:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        made = context.new_page()
+        made.on("pageerror", lambda error: errors.append(str(error)))
+        made.goto(app.url)
+        start(made)
+        yield made
+        context.close()
+    assert not errors, errors
+
+
+def test_two_faces_are_read_at_once_each_with_its_row_and_its_lines(page_of_two: Any) -> None:
+    page = page_of_two
+    rows = part(page, "read-faces").locator("div")
+    rows.first.wait_for(timeout=SLOW)
+    assert rows.count() == 1 and rows.first.locator("dt").inner_text().startswith("Face ")
+    wait = "() => /%/.test(document.querySelector('[data-part=read-faces] dd:last-child').textContent)"
+    page.wait_for_function(wait, timeout=SLOW)
+    number = rows.first.get_attribute("data-number")
+    assert axe.Axe().run(page, context=".mm-live").response["violations"] == []
+    painted = """canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"""
+    assert rows.first.locator("canvas").evaluate(painted)
+    page.locator(".mm-details summary").click()
+    page.locator(".mm-details").get_by_text("Time for another face").wait_for(timeout=SLOW)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save results").click()
+    lines = csv_rows(Path(download.value.path()).read_text().splitlines())
+    column = lines[0].index("face_number")
+    assert {line[column] for line in lines[1:]} >= {"1", "2"}
+    part(page, "faces").get_by_role("button").click()  # the two change places
+    other = {"1": "2", "2": "1"}[number]
+    part(page, "read-faces").locator(f"div[data-number='{other}']").wait_for(timeout=SLOW)
+    page.wait_for_function("document.querySelectorAll('[data-part=read-faces] div').length === 1", timeout=SLOW)
+
+
+def test_one_face_has_no_rows(page: Any) -> None:
+    page.wait_for_timeout(1000)
+    assert part(page, "read-faces").is_hidden()
+    assert page.locator(".mm-details").get_by_text("Time for another face").is_hidden()
