@@ -1,1 +1,1 @@
-"""Faces in pictures: found, followed, cut out; others use `tracker`, `detector`, `crop`, `choice`, `identities`."""
+"""Faces: found, followed, cut; others use `tracker`, `detector`, `crop`, `choice`, `identities`, `mouth`."""

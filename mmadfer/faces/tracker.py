@@ -14,7 +14,7 @@ from mmadfer.faces.identities import Identities, KnownFace, look_of
 from mmadfer.faces.one_euro import OneEuroFilter, OneEuroSpec
 from mmadfer.types import Box
 
-__all__ = ["Detection", "FaceDetector", "FaceTracker", "TrackedFace", "TrackerSpec", "crop"]
+__all__ = ["Detection", "FaceDetector", "FaceTracker", "SteadyBox", "TrackedFace", "TrackerSpec", "crop"]
 
 
 _SURE = 0.85
@@ -181,6 +181,21 @@ class FaceTracker:
             self._filter.reset()
         steady = steadied(self._filter, box, time)
         return steady if self.spec.level_eyes else replace(steady, angle=180.0 * self._turned)
+
+
+class SteadyBox:
+    """The smoothed box of one face that somebody else follows."""
+
+    def __init__(self, settings: OneEuroSpec) -> None:
+        self._filter = OneEuroFilter(settings)
+
+    def reset(self) -> None:
+        """Begin anew: nothing is smoothed into what came before."""
+        self._filter.reset()
+
+    def push(self, box: Box, time: float) -> Box:
+        """Return the box of the next frame, smoothed. Args: time: s."""
+        return steadied(self._filter, box, time)
 
 
 def steadied(by: OneEuroFilter, box: Box, time: float) -> Box:

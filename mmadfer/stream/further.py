@@ -13,8 +13,7 @@ from mmadfer.faces.choice import ChoosingTracker
 from mmadfer.faces.crop import crop
 from mmadfer.faces.identities import KnownFace
 from mmadfer.faces.mouth import MouthWatch
-from mmadfer.faces.one_euro import OneEuroFilter
-from mmadfer.faces.tracker import TrackerSpec, steadied
+from mmadfer.faces.tracker import SteadyBox, TrackerSpec
 from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
 from mmadfer.types import Box
 
@@ -35,7 +34,7 @@ class _Followed:
 
     who: KnownFace
     frames: FrameBuffer
-    filter: OneEuroFilter
+    steady: SteadyBox
     mouth: MouthWatch = field(default_factory=MouthWatch)
     box: Box | None = None
     seen: float = -math.inf
@@ -94,7 +93,7 @@ class FurtherFaces:
         }
         for number, face in others.items():  # who came first
             if number not in kept and len(kept) < self._most:
-                kept[number] = _Followed(face, self._make_buffer(), OneEuroFilter(self._settings.smoothing), seen=time)
+                kept[number] = _Followed(face, self._make_buffer(), SteadyBox(self._settings.smoothing), seen=time)
         self._faces = kept
 
     def _is_here(self, one: _Followed, time: float) -> bool:
@@ -104,8 +103,8 @@ class FurtherFaces:
         held = face is None or face.seen < time
         if face is not None and not held:
             if time - one.seen > self._settings.hold:
-                one.filter.reset()
-            one.box, one.seen = steadied(one.filter, face.box, time), time
+                one.steady.reset()
+            one.box, one.seen = one.steady.push(face.box, time), time
         if one.box is None or time - one.seen > self._settings.hold:
             one.mouth.push(None, time)
             return CropFrame(time, None, None, count=count)

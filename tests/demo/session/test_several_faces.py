@@ -60,3 +60,23 @@ def test_after_a_change_the_window_fills_anew(session, monkeypatch: pytest.Monke
     states = [m for _, m in session.told if m["type"] == "states"]
     assert [m["filled"] for m in states] == [10.0, 0.5]
     window.close()
+
+
+def test_each_further_face_is_smoothed_by_itself_and_told_as_an_answer_is(session) -> None:
+    heard = []
+    session.on_further_answer = lambda prediction, values: heard.append((prediction.face_number, values["happiness"]))
+    made = answer(face_number=2).prediction
+    for time, number, value in ((1.0, 2, 0.9), (1.2, 3, 0.1), (1.4, 2, 0.9), (1.6, 3, 0.1), (1.8, None, 0.5)):
+        values = {"happiness": value, "anger": 1 - value}
+        session.on_further(replace(made, time=time, face_number=number, probabilities=values))
+    told = [(slot, m) for slot, m in session.told if m["type"] == "further"]
+    assert [(slot, m["faceNumber"]) for slot, m in told] == [
+        ("further 2", 2),
+        ("further 3", 3),
+        ("further 2", 2),
+        ("further 3", 3),
+    ]
+    assert [m["probabilities"][0] for _, m in told] == pytest.approx([0.9, 0.1, 0.9, 0.1])
+    assert heard == [(number, pytest.approx(value)) for number, value in ((2, 0.9), (3, 0.1), (2, 0.9), (3, 0.1))]
+    assert set(told[0][1]) >= {"label", "unsure", "states", "restsOn", "modelMs", "rawProbabilities", "faceCount"}
+    assert json.dumps(told[0][1])
