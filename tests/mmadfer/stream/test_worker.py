@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from demo.app import App
+from demo.server.what_runs import what_runs
 from mmadfer.stream.shared import Drift
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import CPU_NICENESS, Worker
@@ -137,7 +138,7 @@ def test_whatever_loading_or_warming_up_raises_is_told(step: str, error: Excepti
     with pytest.raises(type(error)) as raised:
         app.load()
     assert raised.value is error and app.worker.recognizer is None
-    assert app.server._model_info() == {"model": "failed", "error": str(error)}
+    assert what_runs(app.worker, 0.0) == {"model": "failed", "error": str(error)}
     app.close()
     assert all(recognizer.closed for recognizer in made)
 
@@ -266,13 +267,10 @@ def test_whoever_asks_for_exact_answers_gets_them_however_late(
 
 
 def test_the_page_is_told_the_present_way(start: Callable[..., Worker]) -> None:
-    from demo.server.server import LiveServer
-
     machine, session = Machine(0.2), Watched(1)
     worker = start(lambda: machine)
-    server = LiveServer(worker)
-    assert server._model_info()["exact"] is False
+    assert what_runs(worker, 0.0)["exact"] is False
     machine.seconds = 0.0
     worker.add(session)  # type: ignore[arg-type]
     assert until(lambda: worker.exact, 20)
-    assert server._model_info()["exact"] is True
+    assert what_runs(worker, 0.0)["exact"] is True

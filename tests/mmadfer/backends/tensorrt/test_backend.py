@@ -103,7 +103,9 @@ def test_threads_take_turns(trt, folder):
 
     with ThreadPoolExecutor(2) as threads:
         off = list(threads.map(worst, (0, 1)))
-    assert max(off) < 1e-6, f"off by {off}"
+    # Not to the bit: in how many pieces the stand-in adds up depends on the cores that are free.
+    apart = (expected[1][:1] - expected[0]).abs().max().item()
+    assert max(off) < 1e-4 * apart, f"off by {off}, where the answers of the two are {apart:.2g} apart"
 
 
 @pytest.mark.parametrize(
