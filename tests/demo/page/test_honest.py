@@ -180,7 +180,7 @@ def test_the_timeline_tells_what_the_pointer_rests_on_and_is_held_by_a_click(ope
 
 
 WORDS = """async () => {
-    const { sureOf, basisOf, heardOf, summaryOf } = await import(new URL('live/page/words.js', location));
+    const { sureOf, basisOf, heardOf, notices, summaryOf } = await import(new URL('live/page/words.js', location));
     const ranked = (a, b) => [{ name: 'anger', value: a }, { name: 'fear', value: b }];
     return {
         both: sureOf(ranked(0.9, 0.05), 'both'),
@@ -188,7 +188,7 @@ WORDS = """async () => {
         least: sureOf(ranked(0.5, 0.3), 'face'),
         mixed: sureOf(ranked(0.4, 0.35), 'both'),
         basis: ['both', 'face', 'voice', null].map(basis => basisOf(basis, 3)),
-        lost: heardOf([['warn', 'Face lost 2 s ago']], {}),
+        lost: heardOf(notices({ states: ['face lost'], faceLost: 2, windowSeconds: 3 }), {}),
         timeline: summaryOf(60, {
             shares: [{ name: 'anger', share: 0.72 }, { name: 'fear', share: 0.04 }],
             changes: 14, longest: { name: 'anger', seconds: 41.4 }, missing: 8.2,
