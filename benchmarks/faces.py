@@ -17,6 +17,7 @@ import numpy as np
 import mmadfer
 from benchmarks.support.machine import in_words, machine, say
 from mmadfer import cli
+from mmadfer.stream.live import StreamListener
 from mmadfer.types import Prediction
 from tests.support.places import CLIPS
 from tests.support.recordings import decoded_sound
@@ -76,31 +77,43 @@ def run(
     recognizer: mmadfer.EmotionRecognizer, frames: Sequence[np.ndarray], sound: np.ndarray, faces: int, seconds: float
 ) -> Cost:
     """Push ``frames`` (15 a second, over and over) and ``sound`` `(1, n)` at `RATE` in real time."""
-    heard: list[Prediction] = []
+    count = Count()
     piece = RATE // FPS
-    with recognizer.stream(faces=faces, on_result=heard.append) as stream:
-        begun, used = time.monotonic(), 0.0
+    with recognizer.stream(faces=faces, listener=count) as stream:
+        begun, used, start = time.monotonic(), 0.0, 0.0
         for k in range(round(seconds * FPS)):
             time.sleep(max(0.0, begun + k / FPS - time.monotonic()))
             if k == 4 * FPS:  # the window is full, and everything warm
-                heard.clear()
+                count.chosen = count.further = 0
                 used, start = time.process_time(), time.monotonic()
             stream.push_frame(k / FPS, frames[k % len(frames)])
             at = k * piece % (sound.shape[1] - piece)
             stream.push_audio(sound[:, at : at + piece], RATE, k / FPS)
         span = time.monotonic() - start
         used = time.process_time() - used
-    numbers = [prediction.face_number for prediction in heard]
-    chosen = numbers.count(1)
-    return Cost(used / span, chosen / span, (len(numbers) - chosen) / span / max(1, faces - 1))
+    return Cost(used / span, count.chosen / span, count.further / span / max(1, faces - 1))
+
+
+class Count(StreamListener):
+    """Counts answers."""
+
+    def __init__(self) -> None:
+        self.chosen = self.further = 0
+
+    def on_result(self, prediction: Prediction) -> None:
+        """Count one about the chosen face."""
+        self.chosen += 1
+
+    def on_further(self, prediction: Prediction) -> None:
+        """Count one about another."""
+        self.further += 1
 
 
 def four_heads() -> list[np.ndarray]:
-    """Return frames of four heads side by side, 1280 px wide."""
+    """Return frames of 640 x 720 px with four heads, two above two; the lower ones are the upper ones in a mirror."""
     scene = Scene(CLIPS)
-    left, right = scene.frames(walk(150, 160), walk(480, 470)), scene.frames(walk(160, 150), walk(470, 480), front=1)
-    turned = [np.ascontiguousarray(frame[:, ::-1]) for frame in right]  # other people, as far as looks can tell
-    return [np.concatenate(pair, axis=1) for pair in zip(left, turned, strict=True)]
+    pairs = scene.frames(walk(150, 160), walk(480, 470))
+    return [np.concatenate([pair, pair[:, ::-1]]) for pair in pairs]
 
 
 def voice() -> np.ndarray:
