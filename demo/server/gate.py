@@ -14,11 +14,13 @@ from .results_access import ResultsAccess
 
 PAGE = ("/", "/theme.css", "/gradio_api/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
 """What a viewer's browser fetches of Gradio's page, by GET."""
+STARTING = "/gradio_api/startup-events"
+"""Asked for by Gradio itself, to see that it runs."""
 PAGE_FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
 OURS = "/live/"
 """The app's own routes: each has its own rule."""
 CLIENT = ("/config", "/gradio_api/info", "/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/queue/data")
-CLIENT_MORE = ("/gradio_api/startup-events", "/gradio_api/cancel", "/gradio_api/reset")
+CLIENT_MORE = ("/gradio_api/cancel", "/gradio_api/reset")
 CLIENT_FOLDERS = ("/gradio_api/call/",)
 """What `gradio_client` asks for: open to whom the answers are (`ResultsAccess`)."""
 
@@ -58,7 +60,7 @@ class Gate:
             return True
         if scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD"):
             return False
-        return path in PAGE or path.startswith(PAGE_FOLDERS)
+        return path in PAGE or path == STARTING or path.startswith(PAGE_FOLDERS)
 
 
 def _is_client(path: str) -> bool:

@@ -43,17 +43,14 @@ QUIET_FRAME = """
 
 LARGEST_UPLOAD = "1gb"
 """Of the client API; the page's own uploads have their limits (`file_routes.limits`)."""
-PING_EVERY, PING_PATIENCE = 5.0, 8.0
-"""s: a page that is gone without a word frees its place after both."""
 
 
 def limit_sockets(config: Any) -> None:
-    """Let uvicorn, by its ``config``, read no more of a message than is taken, and notice who has gone.
+    """Let uvicorn, by its ``config``, read no more of a message than is taken.
 
     Gradio makes the configuration and takes no settings for it; it is looked at for each new connection.
     """
     config.ws_max_size = MAX_MESSAGE_BYTES + 1024  # a little more than is taken gets its answer in words
-    config.ws_ping_interval, config.ws_ping_timeout = PING_EVERY, PING_PATIENCE
 
 
 def launch(server: LiveServer, host: str, port: int | None, share: bool, root_path: str = "") -> tuple[gr.Blocks, str]:

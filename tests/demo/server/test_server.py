@@ -206,16 +206,6 @@ def test_a_message_is_read_no_further_than_it_is_taken(app: App) -> None:
     assert page.closed() == Close.TOO_BIG
 
 
-def test_a_page_that_is_gone_without_a_word_frees_its_place(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = app._page.server.config  # type: ignore[union-attr]
-    monkeypatch.setattr(config, "ws_ping_interval", 0.3)
-    monkeypatch.setattr(config, "ws_ping_timeout", 0.3)
-    page = Page(app.url)  # type: ignore[attr-defined]
-    assert page.welcome["type"] == "welcome" and app.server.sessions
-    monkeypatch.setattr(page.socket.protocol, "receive_data", lambda data: None)  # it hears nothing any more
-    assert until(lambda: not app.server.sessions, 10)
-
-
 def test_a_closed_page_frees_its_session_and_thread(app: App, open_page: Callable[..., Page]) -> None:
     page = open_page()
     name = f"intake-{app.server.sessions[0].stream.number}"
