@@ -60,6 +60,13 @@ def require_positive(settings: Any, *names: str) -> None:
         require(getattr(settings, name) > 0, f"{name} must be positive, got {getattr(settings, name)}")
 
 
+def require_at_most(settings: Any, **most: float) -> None:
+    """Refuse values above ``most``: a file of a few bytes could otherwise ask for any memory and time."""
+    for name, largest in most.items():
+        value = getattr(settings, name)
+        require(value <= largest, f"{name} may be {largest:,} at most, got {value}")
+
+
 @dataclass(frozen=True)
 class MelSpec:
     """Kaldi log-mel settings of AudioMAE's input (paper, section 4.1)."""
@@ -80,6 +87,7 @@ class MelSpec:
     def __post_init__(self) -> None:
         require_types(self)
         require_positive(self, "bins", "frames", "std")
+        require_at_most(self, bins=1024, frames=16_384, frame_length=1.0)
         require(
             0 < self.frame_shift <= self.frame_length,
             f"frame_shift must be above 0 and at most frame_length, got {self.frame_shift} and {self.frame_length} s",
@@ -93,6 +101,11 @@ class MelSpec:
     def samples(self, seconds: float, sample_rate: int) -> int:
         """Return the whole number of samples in ``seconds`` at ``sample_rate`` (Hz), cut down as Kaldi does."""
         return int(sample_rate * seconds)
+
+
+SHORTEST_WINDOW = 0.1
+"""s."""
+MOST_LABELS = 1000
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,15 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         require_types(self)
-        require_positive(self, "image_size", "num_frames", "window_seconds")
+        require_positive(self, "image_size", "num_frames")
+        require_at_most(self, image_size=2048, num_frames=512, window_seconds=120.0, sample_rate=768_000)
+        require(
+            self.window_seconds >= SHORTEST_WINDOW,
+            f"window_seconds must be {SHORTEST_WINDOW} or more, got {self.window_seconds}",
+        )
+        require(
+            len(self.labels) <= MOST_LABELS, f"labels may name {MOST_LABELS} classes at most, got {len(self.labels)}"
+        )
         require(all(isinstance(label, str) for label in self.labels), f"labels must be texts, got {self.labels}")
         require(len(self.labels) > 0, "labels must name at least one class, got none")
         require(len(set(self.labels)) == len(self.labels), f"labels must differ from each other, got {self.labels}")
@@ -146,7 +167,7 @@ class InputSpec:
             values["labels"] = tuple(values["labels"])
             values["handles_missing"] = tuple(values["handles_missing"])
             return cls(**values)
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
+        except (TypeError, KeyError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(f"the InputSpec in the file's metadata cannot be read: {error}") from error
 
     def differences(self, other: InputSpec) -> list[str]:
@@ -197,6 +218,11 @@ class ModelConfig:
         require_types(self)
         require_positive(self, "width", "depth", "heads", "patch_size", "audio_patch_size", "bottleneck")
         require_positive(self, "temporal_width", "temporal_heads", "temporal_mlp", "temporal_adapter_width")
+        require_at_most(
+            self, width=16_384, depth=256, heads=1024, patch_size=1024, audio_patch_size=1024, bottleneck=16_384
+        )
+        require_at_most(self, num_prompts=4096, temporal_width=16_384, temporal_heads=1024, temporal_mlp=65_536)
+        require_at_most(self, temporal_adapter_width=16_384)
         require_choice(self, "fusion", FUSIONS)
         require_choice(self, "temporal", TEMPORALS)
         require_choice(self, "stem", STEMS)
@@ -262,5 +288,5 @@ class ModelConfig:
             values: dict[str, Any] = {**json.loads(text)}
             values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
             return cls(**values)
-        except (TypeError, json.JSONDecodeError) as error:
+        except (TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(f"the ModelConfig in the file's metadata cannot be read: {error}") from error

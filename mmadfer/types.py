@@ -183,5 +183,5 @@ class WeightsInfo:
             rows = {name: tuple(values.get(name, ())) for name in ("logit_bias", "familiar_voice")}
             biases = {basis: tuple(row) for basis, row in {**values.get("logit_biases", {})}.items()}
             return cls(**values | rows | {"logit_biases": biases})
-        except (TypeError, json.JSONDecodeError) as error:
+        except (TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(f"the weights' description in the file's metadata cannot be read: {error}") from error

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read by gradio when it is imported
 
 import gradio as gr
 from starlette.middleware import Middleware
 
+from ..session.protocol import MAX_MESSAGE_BYTES
 from .api import Api
+from .gate import Gate
 from .proxied import Proxied
 from .server import LiveServer
 
@@ -38,6 +41,18 @@ QUIET_FRAME = """
 """
 
 
+LARGEST_UPLOAD = "1gb"
+"""Of the client API; the page's own uploads have their limits (`file_routes.limits`)."""
+
+
+def limit_sockets(config: Any) -> None:
+    """Let uvicorn, by its ``config``, read no more of a message than is taken.
+
+    Gradio makes the configuration and takes no settings for it; it is looked at for each new connection.
+    """
+    config.ws_max_size = MAX_MESSAGE_BYTES + 1024  # a little more than is taken gets its answer in words
+
+
 def launch(server: LiveServer, host: str, port: int | None, share: bool, root_path: str = "") -> tuple[gr.Blocks, str]:
     """Serve the page and return it with its address. Raises OSError where ``port`` is taken.
 
@@ -56,8 +71,12 @@ def launch(server: LiveServer, host: str, port: int | None, share: bool, root_pa
         share=share,
         footer_links=[],
         css=QUIET_FRAME,
-        app_kwargs={"middleware": [Middleware(Proxied, root_path=root_path)]},
+        app_kwargs={
+            "middleware": [Middleware(Proxied, root_path=root_path), Middleware(Gate, access=server.results.access)]
+        },
+        max_file_size=LARGEST_UPLOAD,
     )
+    limit_sockets(page.server.config)
     app.router.routes[:0] = server.routes()
     server.share_url = share_url
     server.results.access.behind_proxy |= bool(root_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import logging
 from collections.abc import Sequence
@@ -52,6 +53,9 @@ log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parents[1] / "page"
 HELLO_TIMEOUT = 10.0
+MOST_SILENT, MOST_SILENT_OF_ONE = 64, 32
+"""Connections that may be open without a hello, in all and of one address: they have no place, but take memory. Behind
+a proxy, or by a share link, all come from one."""
 """Time a page has to say hello before its place goes to another, s."""
 
 
@@ -110,6 +114,7 @@ class LiveServer:
         self.shared: Session | None = None
         """The one session that all pages watch, where the source is on the server's side."""
         self._connections = 0
+        self._silent: collections.Counter[str] = collections.Counter()  # connections without a hello, by address
         self._markers_missing = ""
 
     def routes(self) -> list[BaseRoute]:
@@ -155,15 +160,36 @@ class LiveServer:
             log.warning("refused a page of %s: %s", shown(websocket.headers.get("origin", "?")), refusal.words)
             await _send_away(websocket, "refused", refusal.words, Close.POLICY, reason=refusal.reason)
             return
+        try:
+            hello = await self._greet(websocket)
+            if hello is not None:
+                await self._admit(websocket, hello)
+        except (WebSocketDisconnect, ConnectionError):
+            log.debug("a page has gone")
+
+    async def _greet(self, websocket: WebSocket) -> TextMessage | None:
+        """Wait for the hello of a page that has no place yet; None where there is none, or too many wait."""
+        address = websocket.client.host if websocket.client else ""
+        if self._silent.total() >= MOST_SILENT or self._silent[address] >= MOST_SILENT_OF_ONE:
+            words = "Too many connections to this server have not said what they want. It goes on by itself."
+            await _send_away(websocket, "full", words)
+            return None
+        self._silent[address] += 1
+        try:
+            return await self._hello(websocket)
+        finally:
+            self._silent[address] -= 1
+            self._silent += collections.Counter()  # forgets those at 0
+
+    async def _admit(self, websocket: WebSocket, hello: TextMessage) -> None:
+        """Give a page one of the places, while there are any."""
         if self._connections >= self.max_sessions:
             message = f"This server already serves {self.max_sessions} pages, as many as it may."
             await _send_away(websocket, "full", message)
             return
         self._connections += 1
         try:
-            await self._serve(websocket)
-        except (WebSocketDisconnect, ConnectionError):
-            log.debug("a page has gone")
+            await self._serve(websocket, hello)
         finally:
             self._connections -= 1
 
@@ -210,7 +236,7 @@ class LiveServer:
         assert self.worker.recognizer is not None
         return what_is_recorded(self.worker.recognizer, self.source, clip, self.smoothing)
 
-    async def _serve(self, websocket: WebSocket) -> None:
+    async def _hello(self, websocket: WebSocket) -> TextMessage | None:
         try:
             hello = await asyncio.wait_for(_receive(websocket), HELLO_TIMEOUT)
             if not isinstance(hello, TextMessage) or hello.type != "hello":
@@ -218,10 +244,13 @@ class LiveServer:
         except ProtocolError as error:
             kind = "refused" if isinstance(error, VersionError) else "error"
             await _send_away(websocket, kind, str(error), error.code)
-            return
         except asyncio.TimeoutError:
             await _send_away(websocket, "error", f"no hello came within {HELLO_TIMEOUT:.0f} s", Close.POLICY)
-            return
+        else:
+            return hello
+        return None
+
+    async def _serve(self, websocket: WebSocket, hello: TextMessage) -> None:
         if self.worker.recognizer is None or (self.source != "browser" and self.shared is None):
             kind = "failed" if self.worker.error else "loading"
             await _send_away(websocket, kind, str(self.worker.error or "The model is still loading."))

@@ -21,6 +21,8 @@ MAX_MESSAGE_BYTES = 1 << 20
 """Largest message taken from a page; a 1280 x 720 JPEG has about 150 kB."""
 MAX_PIXELS = 3840 * 2160
 """Largest frame decoded: a few kB of JPEG can ask for gigabytes of memory."""
+MAX_SCANS = 20
+"""Of a JPEG: a baseline one, as browsers make it, has one, a usual progressive one ten."""
 MAX_TIME = 1e9
 MAX_INDEX = 2**53 - 1
 """Largest whole number that a float64 counts without a gap."""
@@ -134,8 +136,12 @@ def parse_binary(message: bytes) -> VideoMessage | SoundMessage:
 
 
 def check_jpeg(data: bytes) -> tuple[int, int]:
-    """Return (width, height) in px from a JPEG's header. Raises ProtocolError where it is none or too large."""
+    """Return (width, height) in px from a JPEG's header. Raises ProtocolError where it is none, or takes too much."""
     width, height = _jpeg_size(data)
+    # Each scan of a progressive JPEG costs a pass over the whole picture, and a few bytes hold one. In the picture's
+    # own bytes this marker cannot stand.
+    if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
+        raise ProtocolError(f"a frame may be a JPEG of up to {MAX_SCANS} scans, got {scans}", Close.TOO_BIG)
     if not 0 < width * height <= MAX_PIXELS:
         raise ProtocolError(f"a frame may have up to 3840 x 2160 px, got {width} x {height}", Close.TOO_BIG)
     return width, height

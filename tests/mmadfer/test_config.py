@@ -37,7 +37,7 @@ def test_a_description_from_before_there_was_a_bias_is_read():
 
 
 @pytest.mark.parametrize("kind", [InputSpec, ModelConfig, WeightsInfo])
-@pytest.mark.parametrize("text", ["", "{", '{"unheard": 1}', "[]", "3"])
+@pytest.mark.parametrize("text", ["", "{", '{"unheard": 1}', "[]", "3", "[" * 100_000, '{"mel": 1}', '{"labels": 3}'])
 def test_other_text_is_refused(kind, text):
     with pytest.raises(ValueError, match="cannot be read"):
         kind.from_json(text)
@@ -49,12 +49,21 @@ def test_other_text_is_refused(kind, text):
         (InputSpec, {"image_size": 0}, "image_size must be positive, got 0"),
         (InputSpec, {"labels": ()}, "at least one class"),
         (InputSpec, {"labels": ("a", "a")}, "differ from each other"),
-        (InputSpec, {"window_seconds": -1.0}, "window_seconds must be positive"),
+        (InputSpec, {"window_seconds": -1.0}, "window_seconds must be 0.1 or more, got -1"),
+        (InputSpec, {"window_seconds": 1e-9}, "window_seconds must be 0.1 or more"),
+        (InputSpec, {"window_seconds": 1e9}, "window_seconds may be 120.0 at most, got 1000000000.0"),
+        (InputSpec, {"sample_rate": 10**12}, "sample_rate may be 768,000 at most"),
+        (InputSpec, {"num_frames": 10**9}, "num_frames may be 512 at most"),
+        (InputSpec, {"image_size": 10**6}, "image_size may be 2,048 at most"),
+        (InputSpec, {"labels": tuple(map(str, range(10**6)))}, "1000 classes at most, got 1000000"),
         (InputSpec, {"sample_rate": 10}, "at least 8000 Hz, got 10"),
         (InputSpec, {"color": "bgr"}, "'rgb' or 'grey', got 'bgr'"),
         (InputSpec, {"handles_missing": ("smell",)}, "may hold 'face' and 'audio'"),
         (MelSpec, {"bins": 0}, "bins must be positive"),
+        (MelSpec, {"frames": 10**9}, "frames may be 16,384 at most"),
         (MelSpec, {"frame_shift": 0.1}, "at most frame_length"),
+        (ModelConfig, {"depth": 10**9, "prompt_updates": ()}, "depth may be 256 at most"),
+        (ModelConfig, {"width": 12 * 10**9}, "width may be 16,384 at most"),
         (ModelConfig, {"heads": 5}, "width must be a multiple of heads"),
         (ModelConfig, {"prompt_updates": (0, 12)}, "blocks 0 to 11"),
         (ModelConfig, {"num_prompts": 5}, "divide evenly"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -175,11 +176,34 @@ def test_a_full_server_says_so_and_a_place_is_free_again_after_one_leaves(
     app: App, open_page: Callable[..., Page]
 ) -> None:
     pages = [open_page() for _ in range(3)]
-    late = Page(app.url, hello=False)  # type: ignore[attr-defined]
-    assert late.next()["type"] == "full"
+    late = Page(app.url)  # type: ignore[attr-defined]
+    assert late.welcome["type"] == "full"
     assert late.closed() == Close.TRY_LATER
     pages[1].socket.close()
     assert open_page().welcome["type"] == "welcome"
+
+
+def test_who_says_nothing_takes_no_place_and_not_too_many_may(app: App) -> None:
+    url = app.url  # type: ignore[attr-defined]
+    silent = [Page(url, hello=False) for _ in range(demo.server.server.MOST_SILENT_OF_ONE)]
+    assert until(lambda: app.server._silent.total() == len(silent), 10)
+    one_more = Page(url, hello=False)
+    assert one_more.next()["type"] == "full" and one_more.closed() == Close.TRY_LATER
+    silent[0].socket.send(HELLO)
+    assert silent[0].next("welcome"), "silent connections have taken the places"
+    silent[1].socket.close()
+    assert until(lambda: app.server._silent.total() == len(silent) - 2, 10)
+    assert Page(url).welcome["type"] == "welcome"
+    for page in silent:
+        page.socket.close()
+    assert until(lambda: not app.server._silent, 10)
+
+
+def test_a_message_is_read_no_further_than_it_is_taken(app: App) -> None:
+    page = Page(app.url, hello=False)  # type: ignore[attr-defined]
+    with contextlib.suppress(ConnectionClosed):
+        page.socket.send(b"\x01" + bytes(8 << 20))
+    assert page.closed() == Close.TOO_BIG
 
 
 def test_a_closed_page_frees_its_session_and_thread(app: App, open_page: Callable[..., Page]) -> None:
