@@ -193,10 +193,11 @@ def test_who_says_nothing_takes_no_place_and_not_too_many_may(app: App) -> None:
     assert silent[0].next("welcome"), "silent connections have taken the places"
     silent[1].socket.close()
     assert until(lambda: app.server._silent.total() == len(silent) - 2, 10)
-    assert Page(url).welcome["type"] == "welcome"
-    for page in silent:
+    last = Page(url)
+    assert last.welcome["type"] == "welcome"
+    for page in (*silent, one_more, last):
         page.socket.close()
-    assert until(lambda: not app.server._silent, 10)
+    assert until(lambda: not app.server._silent and not app.server.sessions, 10)
 
 
 def test_a_message_is_read_no_further_than_it_is_taken(app: App) -> None:
@@ -204,6 +205,7 @@ def test_a_message_is_read_no_further_than_it_is_taken(app: App) -> None:
     with contextlib.suppress(ConnectionClosed):
         page.socket.send(b"\x01" + bytes(8 << 20))
     assert page.closed() == Close.TOO_BIG
+    assert app._page.server.config.ws_max_size < 2 << 20  # type: ignore[union-attr]
 
 
 def test_a_closed_page_frees_its_session_and_thread(app: App, open_page: Callable[..., Page]) -> None:
