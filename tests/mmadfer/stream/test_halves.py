@@ -95,6 +95,9 @@ class Watched:
         now = time.monotonic()
         return full(now, self.states, int(now * 15))
 
+    def further_windows(self) -> list[Window]:
+        return []
+
     def publish(self, prediction: Prediction) -> None:
         self.answers.append(time.monotonic())
 

@@ -40,6 +40,9 @@ class Watched:
         values = {**vars(self._empty), "end": now, "version": int((now - self.started) * 15)}
         return Window(**values)
 
+    def further_windows(self) -> list[Window]:
+        return []
+
     def publish(self, prediction: Prediction) -> None:
         self.answers.append((prediction.time, time.monotonic()))
 
