@@ -230,8 +230,8 @@ class EmotionRecognizer:
 def heard(window: Window, spec: InputSpec, info: WeightsInfo) -> tuple[Window, torch.Tensor]:
     """Return ``window``, with `State.UNFAMILIAR_VOICE` where it is so, and the spectrogram that the model takes."""
     spectrogram = sound_input(window.heard(spec), window.sample_rate, spec)
-    if not info.familiar_voice or not NOBODY_HEARD.isdisjoint(window.states):
-        return window, spectrogram
+    if not info.familiar_voice or not {*NOBODY_HEARD, State.OTHERS_VOICE}.isdisjoint(window.states):
+        return window, spectrogram  # there is no voice to know
     if is_familiar(spectrogram, spec.mel, info.familiar_voice):
         return window, spectrogram
     window = replace(window, states=(*window.states, State.UNFAMILIAR_VOICE))

@@ -24,6 +24,7 @@ from mmadfer.sources.clip import ClipSource
 from mmadfer.stream.intake import Intake, SeenFrame, Sound, StreamError
 from mmadfer.stream.live import LiveStream, StreamListener
 from mmadfer.stream.rate import RateMeter
+from mmadfer.stream.results import FACES_KEPT
 from mmadfer.stream.shared import Drift, Halves
 from mmadfer.stream.window import AVWindow, Window
 from mmadfer.stream.worker import Worker
@@ -202,7 +203,10 @@ class Session(StreamListener):
         number = prediction.face_number
         if number is None:
             return
-        smoother = self._smoothers.setdefault(number, ProbabilitySmoother(self.smoothing))
+        smoother = self._smoothers.pop(number, None) or ProbabilitySmoother(self.smoothing)
+        self._smoothers[number] = smoother  # the last one; people pass by for hours, and the first are forgotten
+        if len(self._smoothers) > FACES_KEPT:
+            del self._smoothers[next(iter(self._smoothers))]
         smoother.time_constant = self.smoothing
         values = smoother.push(prediction.time, prediction.probabilities)
         self.send(self._told("further", prediction, values), slot=f"further {number}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,7 +43,7 @@ class _Followed:
 class FurtherFaces:
     """Up to so many faces that are in view beside the chosen one: who came first, and as long as they stay.
 
-    One that has gone for the length of a window makes room for the next. Not thread-safe.
+    One that has gone for the length of a window makes room for the next. One thread looks at frames.
     """
 
     def __init__(self, spec: InputSpec, most: int, make_buffer: Callable[[], FrameBuffer]) -> None:
@@ -59,13 +59,12 @@ class FurtherFaces:
         self._faces = {}
 
     @property
-    def numbers(self) -> tuple[int, ...]:
-        """Numbers of the faces that are read, in the order in which they came."""
-        return tuple(sorted(self._faces))
+    def buffers(self) -> dict[int, FrameBuffer]:
+        """What is kept of each face that is read, by its number, in the order in which they came.
 
-    def frames(self, number: int) -> FrameBuffer:
-        """Return what is kept of a face of `numbers`."""
-        return self._faces[number].frames
+        A moment's view: any thread may ask, and whoever is gone in the next frame is still in it.
+        """
+        return {number: one.frames for number, one in sorted(self._faces.items())}
 
     def look(self, rgb: np.ndarray, time: float, tracker: ChoosingTracker) -> list[tuple[int, CropFrame]]:
         """Return what a frame shows of each face, for `keep`. Slow: the crops are made here.
@@ -111,3 +110,17 @@ class FurtherFaces:
         picture = crop(rgb, one.box, self._spec.image_size)
         moved = one.mouth.push(None if held else picture, time)
         return CropFrame(time, picture, one.box, held, face, count, moved)
+
+
+def movements(buffers: Mapping[int, FrameBuffer], end: float, seconds: float) -> dict[int, list[tuple[float, float]]]:
+    """Return how the mouths of faces have moved, by their numbers; without those that are not seen at all.
+
+    Args: buffers: of each face. end, seconds: of the window, s.
+    Returns number -> (time in s, movement by `MouthWatch`) of the frames.
+    """
+    kept = {number: buffer.until(end, seconds) for number, buffer in buffers.items()}
+    return {
+        number: [(frame.time, frame.mouth) for frame in frames if frame.mouth is not None]
+        for number, frames in kept.items()
+        if any(frame.crop is not None for frame in frames)
+    }

@@ -42,9 +42,10 @@ class InTurn:
         """
         here = {window.face_number: window for window in windows if window.face_number is not None}
         for gone in self._answers.keys() - here.keys():
-            del self._answers[gone]
+            del self._answers[gone], self._answered[gone]
         for number, window in sorted(here.items(), key=lambda item: self._answered.get(item[0], 0.0)):
             answers = self._answers.setdefault(number, Answers(self._recognizer, exact))
+            self._answered.setdefault(number, 0.0)
             answers.exact = exact
             if not answers.is_due(window):
                 continue

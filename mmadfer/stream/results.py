@@ -11,6 +11,8 @@ from mmadfer.types import Prediction
 
 WAITING = 256
 """Answers that wait to be read; of more, the oldest are lost, and counted."""
+FACES_KEPT = 16
+"""Further faces whose newest answers are kept."""
 
 
 class Results:
@@ -41,7 +43,9 @@ class Results:
         """Add an answer about a face that is read beside the chosen one."""
         with self._condition:
             if not self._ended and prediction.face_number is not None:
-                self.further = {**self.further, prediction.face_number: prediction}
+                others = {n: kept for n, kept in self.further.items() if n != prediction.face_number}
+                newest = [*others.items()][1 - FACES_KEPT :]  # by when they were answered: people pass by for hours
+                self.further = {**dict(newest), prediction.face_number: prediction}
                 self._add(prediction)
 
     def _add(self, prediction: Prediction) -> None:

@@ -18,7 +18,7 @@ from mmadfer.sound.audio_buffer import AudioBuffer
 from mmadfer.sound.loudness import channel_of, is_silent, levels, loudness_over_time
 from mmadfer.sound.voice_activity import VoiceActivity, is_voice
 from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
-from mmadfer.stream.further import FurtherFaces, checked_count
+from mmadfer.stream.further import FurtherFaces, checked_count, movements
 from mmadfer.types import NOBODY_HEARD, Box, State
 
 __all__ = ["AVWindow", "AudioBuffer", "FrameBuffer", "Window"]
@@ -184,8 +184,7 @@ class AVWindow:
     @property
     def further(self) -> tuple[int, ...]:
         """Numbers of the faces that are read beside the chosen one."""
-        with self._lock:
-            return () if self._further is None else self._further.numbers
+        return () if self._further is None else tuple(self._further.buffers)
 
     @property
     def tracker(self) -> FaceTracker | None:
@@ -220,22 +219,20 @@ class AVWindow:
 
         Where nothing has come yet, the window is empty and its states say so.
         """
-        return self._window(None, end)
+        return self._window(None, self._frames, end)
 
     def further_windows(self) -> list[Window]:
         """Return the newest window of each of the `further` faces."""
-        return [self._window(number, None) for number in self.further]
+        further = {} if self._further is None else self._further.buffers
+        return [self._window(number, buffer, None) for number, buffer in further.items()]
 
-    def _window(self, number: int | None, end: float | None) -> Window:
-        """Return the window of a further face, or of the chosen one where ``number`` is None."""
+    def _window(self, number: int | None, buffer: FrameBuffer, end: float | None) -> Window:
+        """Return the window of the face in ``buffer``. Args: number: of a further face; None: of the chosen one."""
         with self._lock:
             end = self._newest() if end is None else end
             seconds = self.spec.window_seconds
-            buffer = self._frames
-            if number is not None and self._further is not None and number in self._further.numbers:
-                buffer = self._further.frames(number)
             frames = buffer.until(end, seconds)
-            mouths = self._mouths(end)
+            mouths = movements(self._buffers(), end, seconds)
             waveform, gap = self._sound.span(end, seconds)
             speech = None
             if self._voice is not None and waveform is not None:
@@ -251,8 +248,11 @@ class AVWindow:
         states += _face_states(bool(with_face), face)
         late = sound_end is not None and end - sound_end > _SOUND_WAIT
         states += _sound_states(waveform, sample_rate, gap or late, speech)
-        if with_face and self._is_anothers(number, waveform, sample_rate, min(end, sound_end or end), mouths, states):
-            states.append(State.OTHERS_VOICE)
+        heard = waveform is not None and NOBODY_HEARD.isdisjoint(states) and "audio" in self.spec.handles_missing
+        if heard and with_face and len(mouths) > 1 and waveform is not None:
+            speaks = speaker(mouths, *loudness_over_time(waveform, sample_rate, min(end, sound_end or end)))
+            if speaks is not None and speaks != (number or next(iter(mouths))):
+                states.append(State.OTHERS_VOICE)
         picked = [with_face[i] for i in frame_indices(len(with_face), self.spec.num_frames)] if with_face else []
         return Window(
             end=end,
@@ -270,36 +270,12 @@ class AVWindow:
             face_count=None if newest is None else max(newest.count, int(face is not None)),
         )
 
-    def _mouths(self, end: float) -> dict[int, list[tuple[float, float]]]:
-        """Return how the mouths of the faces that are read moved in the window before ``end``, by their numbers."""
+    def _buffers(self) -> dict[int, FrameBuffer]:
+        """Return what is kept of each face that is read, by its number; nothing where one is read, or none yet."""
         chosen = self._tracker.number if isinstance(self._tracker, ChoosingTracker) else None
         if self._further is None or chosen is None:
             return {}
-        buffers = {chosen: self._frames, **{number: self._further.frames(number) for number in self._further.numbers}}
-        kept = {number: buffer.until(end, self.spec.window_seconds) for number, buffer in buffers.items()}
-        return {
-            number: [(frame.time, frame.mouth) for frame in frames if frame.mouth is not None]
-            for number, frames in kept.items()
-            if any(frame.crop is not None for frame in frames)
-        }
-
-    def _is_anothers(
-        self,
-        number: int | None,
-        waveform: np.ndarray | None,
-        sample_rate: int,
-        end: float,
-        mouths: dict[int, list[tuple[float, float]]],
-        states: list[State],
-    ) -> bool:
-        """Return whether the voice in a face's window is that of another face, for weights that bear its absence."""
-        if waveform is None or len(mouths) < 2 or not NOBODY_HEARD.isdisjoint(states):
-            return False
-        if "audio" not in self.spec.handles_missing:
-            return False
-        found = speaker(mouths, *loudness_over_time(waveform, sample_rate, end))
-        chosen = self._tracker.number if isinstance(self._tracker, ChoosingTracker) else None
-        return found is not None and found != (chosen if number is None else number)
+        return {chosen: self._frames, **self._further.buffers}
 
     def reset(self) -> None:
         """Forget everything pushed; counters too."""

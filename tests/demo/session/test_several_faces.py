@@ -80,3 +80,10 @@ def test_each_further_face_is_smoothed_by_itself_and_told_as_an_answer_is(sessio
     assert heard == [(number, pytest.approx(value)) for number, value in ((2, 0.9), (3, 0.1), (2, 0.9), (3, 0.1))]
     assert set(told[0][1]) >= {"label", "unsure", "states", "restsOn", "modelMs", "rawProbabilities", "faceCount"}
     assert json.dumps(told[0][1])
+
+
+def test_people_who_pass_by_are_forgotten(session) -> None:
+    made = answer(face_number=2).prediction
+    for number in range(2, 100):
+        session.on_further(replace(made, time=float(number), face_number=number))
+    assert list(session._smoothers) == list(range(84, 100))

@@ -14,8 +14,9 @@ import mmadfer
 from mmadfer.config import InputSpec
 from mmadfer.faces.mouth import speaker
 from mmadfer.sound.loudness import loudness_over_time
-from mmadfer.stream.further import FurtherFaces
+from mmadfer.stream.further import FurtherFaces, movements
 from mmadfer.stream.in_turn import InTurn
+from mmadfer.stream.results import FACES_KEPT, Results
 from mmadfer.stream.window import AVWindow
 from mmadfer.types import Basis, State
 from tests.support.recordings import decoded_sound
@@ -62,6 +63,42 @@ def test_each_face_has_its_own_window_and_the_chosen_ones_is_as_ever(frames):
     assert own < 10 < 30 < apart
 
 
+def test_a_face_that_goes_meanwhile_is_never_shown_by_anothers_pictures(frames, monkeypatch):
+    with contextlib.closing(filled(frames, 2)) as window:
+        (before,) = window.further_windows()
+        newest = window._newest
+
+        def gone():  # as if the intake's thread were there in between
+            window._further.reset()
+            return newest()
+
+        monkeypatch.setattr(window, "_newest", gone)
+        (after,) = window.further_windows()
+        assert after.face_number == 2
+        assert all(np.array_equal(a, b) for a, b in zip(after.crops, before.crops, strict=True))
+        assert window.further_windows() == [] and window.window().face_number == 1
+
+
+def test_the_voice_of_another_face_is_not_judged(frames):
+    recognizer = mmadfer.EmotionRecognizer.from_pretrained("starter")
+    try:
+        with contextlib.closing(filled(frames, 1, np.zeros((1, 80_000), np.float32))) as window:
+            view = replace(window.window(), states=(State.OTHERS_VOICE,))
+        assert recognizer.info.familiar_voice and recognizer.predict(view).states == (State.OTHERS_VOICE,)
+        assert recognizer.predict(view).rests_on is Basis.FACE
+    finally:
+        recognizer.close()
+
+
+def test_of_people_who_pass_by_nothing_grows():
+    results, turn = Results(), InTurn(Counting())
+    for number in range(2, 200):
+        results.put_further(SimpleNamespace(face_number=number))
+        turn.compute([SimpleNamespace(face_number=number, version=number, end=float(number))], True, 0.2)
+    assert list(results.further) == list(range(200 - FACES_KEPT, 200))
+    assert set(turn._answers) == set(turn._answered) == {199}
+
+
 def test_a_choice_swaps_the_two_and_whoever_leaves_makes_room(scene):
     count = 8 * FPS
     away = scene.frames(walk(LEFT, LEFT, count), walk(RIGHT, RIGHT, count), gone={0: range(3 * FPS, count)})
@@ -101,17 +138,17 @@ def test_who_came_first_is_read_where_there_are_more_than_may_be():
     people = {number: face(number) for number in (1, 2, 3, 4)}
     tracker = SimpleNamespace(number=2, in_view=list(people.values()))
     further.keep(further.look(rgb, 0.0, tracker))
-    assert further.numbers == (1, 3)
+    assert tuple(further.buffers) == (1, 3)
     for time in np.arange(0.1, 4.0, 0.1):  # number 3 has gone, and 4 waits
         for number in (1, 2, 4):
             people[number].seen = time
         tracker.in_view = [people[number] for number in (1, 2, 4)]
         further.keep(further.look(rgb, float(time), tracker))
         if abs(time - SPEC.window_seconds) > 0.05:
-            assert further.numbers == ((1, 3) if time < SPEC.window_seconds else (1, 4)), time
+            assert tuple(further.buffers) == ((1, 3) if time < SPEC.window_seconds else (1, 4)), time
     tracker.in_view = [face(1, 4.0), people[2]]  # the tracker has begun anew: somebody else has the number
     further.keep(further.look(rgb, 4.0, tracker))
-    assert len(further.frames(1).until(4.0)) == 1
+    assert len(further.buffers[1].until(4.0)) == 1
 
 
 def test_the_voice_goes_to_whose_mouth_moves_with_it(scene, clips):
@@ -147,7 +184,7 @@ def test_nobody_has_the_voice_where_no_mouth_moves(frames):
     sound = rng.normal(0, 0.1, (1, 5 * 16_000)).astype(np.float32)
     with contextlib.closing(filled(frames, 2, sound)) as window:
         assert State.OTHERS_VOICE not in window.window().states
-        assert speaker(window._mouths(5.0), np.arange(2.0), np.arange(2.0)) is None
+        assert speaker(movements(window._buffers(), 5.0, 3.0), np.arange(2.0), np.arange(2.0)) is None
 
 
 class Counting:
