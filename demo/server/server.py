@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import logging
 from collections.abc import Sequence
@@ -11,34 +10,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from mmadfer.stream.intake import Frame, Sound, StreamError
+from mmadfer.stream.intake import StreamError
 from mmadfer.stream.worker import Worker
 
 from ..outputs.fanout import Sink
 from ..recording.recordings import Recordings
 from ..recording.store import RecordingStore, default_folder
 from ..session.outbox import Outbox
-from ..session.protocol import (
-    Close,
-    ProtocolError,
-    SoundMessage,
-    TextMessage,
-    VersionError,
-    face_number,
-    parse_binary,
-    parse_text,
-)
-from ..session.session import Session, decode, in_protocol
+from ..session.protocol import Close, ProtocolError, TextMessage, face_number
+from ..session.session import Session, in_protocol
 from .admission import Admission, shown
 from .documents import document_routes
 from .file_routes import FileRoutes
 from .markers import Markers
+from .page_messages import Greeting, receive_into, send_away
 from .recording_files import RecordingFiles
 from .recording_socket import RecordingSocket
 from .results import Results, until_gone
@@ -52,11 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parents[1] / "page"
-HELLO_TIMEOUT = 10.0
-MOST_SILENT, MOST_SILENT_OF_ONE = 64, 32
-"""Connections that may be open without a hello, in all and of one address: they have no place, but take memory. Behind
-a proxy, or by a share link, all come from one."""
-"""Time a page has to say hello before its place goes to another, s."""
 
 
 class PageFiles(StaticFiles):
@@ -114,7 +99,7 @@ class LiveServer:
         self.shared: Session | None = None
         """The one session that all pages watch, where the source is on the server's side."""
         self._connections = 0
-        self._silent: collections.Counter[str] = collections.Counter()  # connections without a hello, by address
+        self._greeting = Greeting()
         self._markers_missing = ""
 
     def routes(self) -> list[BaseRoute]:
@@ -158,34 +143,20 @@ class LiveServer:
             self.results.saw_page(websocket)
         else:
             log.warning("refused a page of %s: %s", shown(websocket.headers.get("origin", "?")), refusal.words)
-            await _send_away(websocket, "refused", refusal.words, Close.POLICY, reason=refusal.reason)
+            await send_away(websocket, "refused", refusal.words, Close.POLICY, reason=refusal.reason)
             return
         try:
-            hello = await self._greet(websocket)
+            hello = await self._greeting.hello(websocket)
             if hello is not None:
                 await self._admit(websocket, hello)
         except (WebSocketDisconnect, ConnectionError):
             log.debug("a page has gone")
 
-    async def _greet(self, websocket: WebSocket) -> TextMessage | None:
-        """Wait for the hello of a page that has no place yet; None where there is none, or too many wait."""
-        address = websocket.client.host if websocket.client else ""
-        if self._silent.total() >= MOST_SILENT or self._silent[address] >= MOST_SILENT_OF_ONE:
-            words = "Too many connections to this server have not said what they want. It goes on by itself."
-            await _send_away(websocket, "full", words)
-            return None
-        self._silent[address] += 1
-        try:
-            return await self._hello(websocket)
-        finally:
-            self._silent[address] -= 1
-            self._silent += collections.Counter()  # forgets those at 0
-
     async def _admit(self, websocket: WebSocket, hello: TextMessage) -> None:
         """Give a page one of the places, while there are any."""
         if self._connections >= self.max_sessions:
             message = f"This server already serves {self.max_sessions} pages, as many as it may."
-            await _send_away(websocket, "full", message)
+            await send_away(websocket, "full", message)
             return
         self._connections += 1
         try:
@@ -236,24 +207,10 @@ class LiveServer:
         assert self.worker.recognizer is not None
         return what_is_recorded(self.worker.recognizer, self.source, clip, self.smoothing)
 
-    async def _hello(self, websocket: WebSocket) -> TextMessage | None:
-        try:
-            hello = await asyncio.wait_for(_receive(websocket), HELLO_TIMEOUT)
-            if not isinstance(hello, TextMessage) or hello.type != "hello":
-                raise ProtocolError("the first message must be the hello", Close.POLICY)
-        except ProtocolError as error:
-            kind = "refused" if isinstance(error, VersionError) else "error"
-            await _send_away(websocket, kind, str(error), error.code)
-        except asyncio.TimeoutError:
-            await _send_away(websocket, "error", f"no hello came within {HELLO_TIMEOUT:.0f} s", Close.POLICY)
-        else:
-            return hello
-        return None
-
     async def _serve(self, websocket: WebSocket, hello: TextMessage) -> None:
         if self.worker.recognizer is None or (self.source != "browser" and self.shared is None):
             kind = "failed" if self.worker.error else "loading"
-            await _send_away(websocket, kind, str(self.worker.error or "The model is still loading."))
+            await send_away(websocket, kind, str(self.worker.error or "The model is still loading."))
             return
         outbox = Outbox(asyncio.get_running_loop())
         outbox.put({"type": "welcome", **what_runs(self.worker, self.smoothing)})
@@ -273,7 +230,7 @@ class LiveServer:
         session.time_origin = hello.time_origin
         session.add(outbox)
         try:
-            await _receive_into(session, websocket)
+            await receive_into(session, websocket)
         except (ProtocolError, StreamError) as error:
             told = in_protocol(error)
             outbox.hang_up(told.code, str(told))
@@ -296,42 +253,3 @@ async def not_upgraded(request: Request) -> PlainTextResponse:
     """Answer a WebSocket's handshake that came without its upgrade: a proxy on the way has dropped it."""
     words = 'This address takes WebSockets only. A proxy must pass on the headers Upgrade and "Connection: upgrade".\n'
     return PlainTextResponse(words, 426, {"Upgrade": "websocket", "Connection": "Upgrade"})
-
-
-async def _receive(websocket: WebSocket) -> Any:
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", 1000))
-    if message.get("bytes") is not None:
-        return parse_binary(message["bytes"])
-    return parse_text(message["text"])
-
-
-async def _receive_into(session: Session, websocket: WebSocket) -> None:
-    """Drop what comes into the session's intake and go on; nothing is waited for but the next message."""
-    sample_rate = 0
-    while True:
-        message = await _receive(websocket)
-        if isinstance(message, TextMessage):
-            if message.type == "sound":
-                sample_rate = message.sample_rate
-                session.intake.announce_sound()
-            elif message.type == "settings":
-                session.set_wishes(message.smoothing, message.interval)
-            elif message.type == "choose":
-                session.intake.choose_face(message.number)
-        elif isinstance(message, SoundMessage):
-            if not sample_rate:
-                raise ProtocolError("the sample rate must be told before the first sound", Close.POLICY)
-            samples = message.samples.astype(np.float32)[np.newaxis] / 32768.0
-            session.intake.offer_sound(Sound(message.index, message.time, samples, sample_rate))
-        else:
-            session.intake.offer_frame(Frame(message.sequence, message.time, partial(decode, message.jpeg)))
-
-
-async def _send_away(
-    websocket: WebSocket, kind: str, message: str, code: Close = Close.TRY_LATER, **further: str
-) -> None:
-    with contextlib.suppress(WebSocketDisconnect, ConnectionError, RuntimeError):
-        await websocket.send_json({"type": kind, "message": message, "code": int(code), **further})
-        await websocket.close(code, kind)

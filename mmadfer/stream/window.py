@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,11 +14,12 @@ from mmadfer.faces.tracker import FaceTracker, TrackedFace, crop
 from mmadfer.media.media_file import AudioChunk, VideoFrame
 from mmadfer.preprocess import check_rgb, frame_indices
 from mmadfer.sound.audio_buffer import AudioBuffer
-from mmadfer.sound.loudness import channel_of, is_silent, levels, loudness_over_time
-from mmadfer.sound.voice_activity import VoiceActivity, is_voice
+from mmadfer.sound.loudness import loudness_over_time
+from mmadfer.sound.voice_activity import VoiceActivity
 from mmadfer.stream.frame_buffer import CropFrame, FrameBuffer
 from mmadfer.stream.further import FurtherFaces, checked_count, movements
-from mmadfer.types import NOBODY_HEARD, Box, State
+from mmadfer.stream.view import Window, earlier, face_states, sound_states
+from mmadfer.types import NOBODY_HEARD, State
 
 __all__ = ["AVWindow", "AudioBuffer", "FrameBuffer", "Window"]
 
@@ -31,48 +31,6 @@ _FULL_SLACK = 0.1
 """A stream that began so little after the window's start fills it, s: clips end one frame before their duration."""
 _HISTORY = 2.0
 """Kept beyond the window, s, so that an earlier end can be asked for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Window:
-    """The last W seconds of one stream, sampled for the model, and what is known to be missing in them."""
-
-    end: float
-    """s on the source's clock; frames and sound are of (end - W, end]."""
-    start: float
-    """end - W, s."""
-    crops: list[np.ndarray]
-    """``spec.num_frames`` face crops `(S, S, 3)` uint8, by the test-time rule over the frames with a face, or []."""
-    frame_times: list[float]
-    """Times of ``crops``, s."""
-    waveform: np.ndarray | None
-    """`(channels, n)` float32 at the source's own rate; None where no sound has come."""
-    sample_rate: int
-    """Hz; 0 where no sound has come."""
-    face: Box | None
-    """Crop box in the newest frame, px; None where it shows no face."""
-    states: tuple[State, ...]
-    face_lost_s: float
-    """Time since a face was last seen, s; 0 while one is."""
-    version: int
-    """Grows with whatever is pushed: two windows of one version are equal."""
-    speech: float | None = None
-    """How much of the sound is speech, 0 to 1; None where there is no sound, or nobody looked."""
-    face_number: int | None = None
-    """Number of the face that is read, from 1 in the order of coming; None where the newest frame shows none, but that
-    a further face keeps its own."""
-    face_count: int | None = None
-    """Faces in the newest frame; None where no frame has come for a while."""
-
-    def heard(self, spec: InputSpec) -> np.ndarray | None:
-        """Return the sound that a model with this ``spec`` is to hear.
-
-        It is none, if the model bears that, where nobody speaks, and where there is a face and an unfamiliar voice, or
-        the voice of another face.
-        """
-        nobody = State.NO_VOICE in self.states or State.OTHERS_VOICE in self.states
-        stranger = State.UNFAMILIAR_VOICE in self.states and State.NO_FACE not in self.states
-        return None if (nobody or stranger) and "audio" in spec.handles_missing else self.waveform
 
 
 class AVWindow:
@@ -241,13 +199,13 @@ class AVWindow:
             face_time, sound_end = buffer.face_time, self._sound.end_time
             sample_rate, version = self._sound.sample_rate, self._version
         with_face = [frame for frame in frames if frame.crop is not None]
-        lost = end - max((f.time for f in with_face), default=_earlier(face_time, end, starts))
+        lost = end - max((f.time for f in with_face), default=earlier(face_time, end, starts))
         newest = frames[-1] if frames and end - frames[-1].time <= _VIDEO_STALL else None
         face = None if newest is None else newest.box
         states = [State.WINDOW_FILLING] if not starts or end - seconds < max(starts) - _FULL_SLACK else []
-        states += _face_states(bool(with_face), face)
+        states += face_states(bool(with_face), face)
         late = sound_end is not None and end - sound_end > _SOUND_WAIT
-        states += _sound_states(waveform, sample_rate, gap or late, speech)
+        states += sound_states(waveform, sample_rate, gap or late, speech)
         heard = waveform is not None and NOBODY_HEARD.isdisjoint(states) and "audio" in self.spec.handles_missing
         if heard and with_face and len(mouths) > 1 and waveform is not None:
             speaks = speaker(mouths, *loudness_over_time(waveform, sample_rate, min(end, sound_end or end)))
@@ -323,26 +281,3 @@ def _kept(
     if face is None:
         return CropFrame(time, None, None, count=count)
     return CropFrame(time, picture, face.box, face.held, face.known, count, moved)
-
-
-def _earlier(face_time: float | None, end: float, starts: list[float]) -> float:
-    """Return since when no face has been seen where the window holds none, s."""
-    if face_time is not None and face_time <= end:
-        return face_time
-    return min(starts, default=end)
-
-
-def _face_states(any_face: bool, newest: Box | None) -> list[State]:
-    if not any_face:
-        return [State.NO_FACE]
-    return [State.FACE_LOST] if newest is None else []
-
-
-def _sound_states(waveform: np.ndarray | None, sample_rate: int, gap: bool, speech: float | None) -> list[State]:
-    if waveform is None:
-        return [State.NO_SOUND]
-    found = levels(waveform, sample_rate)
-    states = [State.SILENCE] if is_silent(found) else [State.OTHER_CHANNEL] if channel_of(found) else []
-    if states != [State.SILENCE] and speech is not None and not is_voice(speech, waveform.shape[1] / sample_rate):
-        states.insert(0, State.NO_VOICE)
-    return [*states, State.SOUND_GAP] if gap else states

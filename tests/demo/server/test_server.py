@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-import demo.server.server
+import demo.server.page_messages
 from demo.app import App
 from demo.session.protocol import Close, Kind, pack
 from mmadfer.media.media_file import open_media
@@ -166,7 +166,7 @@ def test_the_hello_comes_first(open_page: Callable[..., Page], first: str | byte
 def test_who_says_nothing_loses_the_place(
     app: App, open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo.server.server, "HELLO_TIMEOUT", 0.2)
+    monkeypatch.setattr(demo.server.page_messages, "HELLO_TIMEOUT", 0.2)
     page = open_page(hello=False)
     assert "no hello" in page.next()["message"]
     assert page.closed() == Close.POLICY
@@ -185,19 +185,19 @@ def test_a_full_server_says_so_and_a_place_is_free_again_after_one_leaves(
 
 def test_who_says_nothing_takes_no_place_and_not_too_many_may(app: App) -> None:
     url = app.url  # type: ignore[attr-defined]
-    silent = [Page(url, hello=False) for _ in range(demo.server.server.MOST_SILENT_OF_ONE)]
-    assert until(lambda: app.server._silent.total() == len(silent), 10)
+    silent = [Page(url, hello=False) for _ in range(demo.server.page_messages.MOST_SILENT_OF_ONE)]
+    assert until(lambda: app.server._greeting.waiting == len(silent), 10)
     one_more = Page(url, hello=False)
     assert one_more.next()["type"] == "full" and one_more.closed() == Close.TRY_LATER
     silent[0].socket.send(HELLO)
     assert silent[0].next("welcome"), "silent connections have taken the places"
     silent[1].socket.close()
-    assert until(lambda: app.server._silent.total() == len(silent) - 2, 10)
+    assert until(lambda: app.server._greeting.waiting == len(silent) - 2, 10)
     last = Page(url)
     assert last.welcome["type"] == "welcome"
     for page in (*silent, one_more, last):
         page.socket.close()
-    assert until(lambda: not app.server._silent and not app.server.sessions, 10)
+    assert until(lambda: not app.server._greeting.waiting and not app.server.sessions, 10)
 
 
 def test_a_message_is_read_no_further_than_it_is_taken(app: App) -> None:
